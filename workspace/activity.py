@@ -1,0 +1,58 @@
+"""Records what happened, in the transaction in which it happens (R53, X20)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+from workspace.actors import Actor
+from workspace.models.activity import Activity, ActivityQuerySet
+from workspace.tracing import current_trace_id
+
+
+def subject_of(subject: models.Model) -> tuple[str, str]:
+    """Under which kind and id an object is remembered, such as ("plan", "pro").
+
+    The model's name and its `public_id`; a model that is known differently has a property
+    `activity_subject` that says so.
+    """
+    named = getattr(subject, "activity_subject", None)
+    if named is not None:
+        return (named[0], named[1])
+    public_id = getattr(subject, "public_id", None)
+    return (str(subject._meta.model_name), str(public_id or subject.pk))
+
+
+def record(
+    event: str,
+    *,
+    subject: models.Model | tuple[str, str],
+    actor: Actor,
+    now: datetime,
+    payload: Mapping[str, Any] | None = None,
+    customer: str | None = None,
+) -> None:
+    """Remember that `event`, such as "credit_grant.voided", happened to `subject`.
+
+    `payload` holds what a reader needs to understand it: old and new values, a reason.
+    Never a secret. `customer` is the public id of the customer it concerns, if any.
+    """
+    kind, public_id = subject if isinstance(subject, tuple) else subject_of(subject)
+    Activity.objects.create(
+        event=event,
+        subject_kind=kind,
+        subject_id=public_id,
+        customer=customer,
+        actor_kind=actor.kind,
+        actor_id=actor.identifier,
+        actor_name=actor.name,
+        trace_id=current_trace_id(),
+        payload=dict(payload or {}),
+        created_at=now,
+    )
+
+
+def for_subject(kind: str, public_id: str) -> ActivityQuerySet:
+    """What happened to one object, newest first."""
+    return Activity.objects.of_subject(kind, public_id).newest_first()

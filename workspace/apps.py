@@ -1,0 +1,19 @@
+from django.apps import AppConfig
+from django.core import checks
+from django.db.models.signals import post_migrate, pre_migrate
+
+
+class WorkspaceConfig(AppConfig):
+    name = "workspace"
+    verbose_name = "Workspace"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from workspace import triggers
+        from workspace.models import activity
+
+        triggers.register(*activity.TRIGGERS)
+        # One sender each: the signals come once per app.
+        pre_migrate.connect(triggers.step_aside, sender=self)
+        post_migrate.connect(triggers.return_to_duty, sender=self)
+        checks.register(triggers.check_triggers, checks.Tags.database)
