@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.core import checks
+from django.core.signals import request_finished
 from django.db.models.signals import post_migrate, pre_migrate
 
 
@@ -9,10 +10,11 @@ class WorkspaceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from workspace import triggers
+        from workspace import keys, triggers
         from workspace.models import activity
 
         triggers.register(*activity.TRIGGERS)
+        request_finished.connect(keys.write_uses)
         # One sender each: the signals come once per app.
         pre_migrate.connect(triggers.step_aside, sender=self)
         post_migrate.connect(triggers.return_to_duty, sender=self)

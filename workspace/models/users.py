@@ -14,6 +14,9 @@ class Role(models.TextChoices):
     READ_ONLY = "READ_ONLY", "Read-only"
 
 
+ADMINISTRATORS = models.Q(role=Role.ADMINISTRATOR) | models.Q(is_superuser=True)
+
+
 class UserQuerySet(models.QuerySet["User"]):
     def active(self) -> "UserQuerySet":
         """People who may sign in."""
@@ -21,7 +24,7 @@ class UserQuerySet(models.QuerySet["User"]):
 
     def administrators(self) -> "UserQuerySet":
         """People who may do everything."""
-        return self.filter(models.Q(role=Role.ADMINISTRATOR) | models.Q(is_superuser=True))
+        return self.filter(ADMINISTRATORS)
 
 
 class UserObjects(UserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]

@@ -1,0 +1,186 @@
+"""Fields that serializers of all apps share: strict about types, exact about numbers."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from workspace.ids import LONGEST_ID, RULE, is_public_id
+from workspace.text import validate_line, validate_text
+
+AMOUNT_LIMIT = 10**12
+AMOUNT_PLACES = 6
+AMOUNT_IN_QUERY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
+
+DATE_TIME = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)"
+    r"(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?",
+    re.ASCII,
+)
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+
+
+class AmountField(serializers.Field[Decimal, Any, Decimal, Any]):
+    """Credits: a JSON number above 0, below 10¹², with at most six decimals (R46).
+
+    Never a text, so that nobody relies on how we would read it. `allow_zero` allows 0,
+    `signed` amounts below 0 as well; `in_query` reads the digits of a query parameter.
+    """
+
+    default_error_messages = {
+        "type": "A number is needed.",
+        "positive": "The amount must be above 0.",
+        "negative": "The amount must not be below 0.",
+        "large": "The amount must be below 1,000,000,000,000.",
+        "places": "The amount has more than six decimals.",
+    }
+
+    def __init__(
+        self,
+        *,
+        allow_zero: bool = False,
+        signed: bool = False,
+        in_query: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.allow_zero = allow_zero
+        self.signed = signed
+        self.in_query = in_query
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if self.in_query:
+            if not isinstance(data, str) or not AMOUNT_IN_QUERY.fullmatch(data):
+                self.fail("type")
+            data = Decimal(data)
+        if isinstance(data, bool) or not isinstance(data, int | Decimal):
+            self.fail("type")
+        amount = Decimal(data)
+        if not amount.is_finite():
+            self.fail("type")
+        if amount < 0 and not self.signed:
+            self.fail("negative" if self.allow_zero else "positive")
+        if amount == 0 and not (self.allow_zero or self.signed):
+            self.fail("positive")
+        if abs(amount) >= AMOUNT_LIMIT:
+            self.fail("large")
+        if amount != (rounded := round(amount, AMOUNT_PLACES)):
+            self.fail("places")
+        return rounded
+
+    def to_representation(self, value: Decimal) -> Decimal:
+        return value
+
+
+class UtcDateTimeField(serializers.Field[datetime, Any, str, Any]):
+    """An instant: ISO 8601, UTC unless it names a zone; written with Z and milliseconds."""
+
+    default_error_messages = {
+        "type": "An ISO 8601 date-time is needed, such as 2026-10-01T10:00:00Z.",
+        "range": f"The year must lie between {FIRST_YEAR} and {LAST_YEAR}.",
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        parts = DATE_TIME.fullmatch(data) if isinstance(data, str) else None
+        if parts is None:
+            self.fail("type")
+        zone = "+00:00" if parts["zone"] in (None, "Z", "z") else parts["zone"]
+        try:
+            local = datetime.fromisoformat(f"{parts['date']}T{parts['time']}{zone}")
+        except ValueError:
+            self.fail("type")
+        if not FIRST_YEAR <= local.year <= LAST_YEAR:
+            self.fail("range")
+        return local.astimezone(UTC)
+
+    def to_representation(self, value: datetime) -> str:
+        return wire_instant(value)
+
+
+def wire_instant(instant: datetime) -> str:
+    """An instant as answers show it: "2026-10-01T10:00:00.000Z"."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class TextField(serializers.CharField):
+    """One line of text: a JSON string without unseen characters.
+
+    `multiline` allows line breaks and tabs.
+    """
+
+    def __init__(self, *, multiline: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators.append(validate_text if multiline else validate_line)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class PublicIdField(serializers.CharField):
+    """The id of an object (R1)."""
+
+    default_error_messages = {"id": RULE}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=LONGEST_ID, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or not is_public_id(data):
+            self.fail("id")
+        return data
+
+
+class MetadataField(serializers.DictField):
+    """Text to text, as callers like it: at most 50 pairs, names of 1 to 64 characters."""
+
+    default_error_messages = {
+        "many": "Metadata holds at most 50 pairs.",
+        "name": "A name in metadata has 1 to 64 characters.",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=TextField(allow_blank=True, max_length=1024), **kwargs)
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict):
+            self.fail("not_a_dict", input_type=type(data).__name__)
+        if len(data) > 50:
+            self.fail("many")
+        if not all(1 <= len(name) <= 64 for name in data):
+            self.fail("name")
+        for name in data:
+            validate_line(name)
+        return dict(super().to_internal_value(data))
+
+
+class CommaListField(serializers.ListField):
+    """A list in a query parameter: `status=DRAFT,PUBLISHED`; `status=` is the empty list."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        if self.field_name not in dictionary:
+            return empty
+        text = ",".join(dictionary.getlist(self.field_name))
+        return text.split(",") if text else []
+
+
+class InstantRangeField(serializers.Field[dict[str, datetime], Any, Any, Any]):
+    """Bounds in the query: `createdAt[gte]=…&createdAt[lt]=…` gives {"gte": …, "lt": …}."""
+
+    OPERATORS = ("gt", "gte", "lt", "lte")
+
+    def get_value(self, dictionary: Any) -> Any:
+        bounds = {
+            operator: dictionary[name]
+            for operator in self.OPERATORS
+            if (name := f"{self.field_name}[{operator}]") in dictionary
+        }
+        return bounds or empty
+
+    def to_internal_value(self, data: dict[str, str]) -> dict[str, datetime]:
+        instant = UtcDateTimeField()
+        return {operator: instant.to_internal_value(text) for operator, text in data.items()}

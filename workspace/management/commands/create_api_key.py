@@ -1,0 +1,25 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from workspace import keys
+from workspace.actors import SYSTEM
+from workspace.errors import DomainError
+from workspace.models import KeyKind
+
+
+class Command(BaseCommand):
+    help = "Make an API key and print it, and nothing else, on standard output."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="what the key is for")
+        parser.add_argument("--read-only", action="store_true", help="a key that changes nothing")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        kind = KeyKind.READ_ONLY if options["read_only"] else KeyKind.FULL
+        try:
+            made = keys.create(name=options["name"], kind=kind, actor=SYSTEM, now=timezone.now())
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        return made.raw
