@@ -9,9 +9,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
 from config import safety
 from config.environment import Environment
-from config.unfold import UNFOLD
-
-__all__ = ["UNFOLD"]
+from config.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -46,6 +44,7 @@ STIPEND_WORKSPACE_NAME = env.str("STIPEND_WORKSPACE_NAME", default="Stipend")
 STIPEND_WORKSPACE_COLOUR = env.str("STIPEND_WORKSPACE_COLOUR", default="info")
 STIPEND_PRODUCTION = env.bool("STIPEND_PRODUCTION", default=False)
 STIPEND_SWEEP_SECONDS = env.float("STIPEND_SWEEP_SECONDS", default=60)
+STIPEND_SWEEPS = ["credits.tasks.sweep"]  # tasks that look for rows that are due, every tick
 STIPEND_WORKERS = env.int("STIPEND_WORKERS", default=2)
 STIPEND_RATE_LIMIT = env.str("STIPEND_RATE_LIMIT", default="")
 STIPEND_TRUSTED_PROXIES = safety.proxy_networks(env.list("STIPEND_TRUSTED_PROXIES", default=[]))
@@ -303,6 +302,7 @@ LOGGING = {
     "loggers": {
         # These two bring handlers of their own, which would write every line twice.
         "django": {"handlers": [], "propagate": True},
-        "django-q": {"handlers": [], "propagate": True},
+        # Its four lines for every task say nothing that the table of results does not.
+        "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
     },
 }
