@@ -1,0 +1,314 @@
+"""What is no longer sold is archived, and brought back (R3, R4). Nothing is deleted."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Q
+
+from catalog import credit_types, drafts, features, inheritance, products
+from catalog.models import (
+    Charge,
+    ConsumptionMapping,
+    CreditEntitlement,
+    CreditType,
+    Feature,
+    FeatureEntitlement,
+    FeatureStatus,
+    Package,
+    PackageVersion,
+    Product,
+)
+from catalog.signals import credit_type_archived
+from workspace import activity
+from workspace.actors import Actor
+from workspace.acts import act
+from workspace.errors import Conflict
+
+
+class CreditTypeInUse(Conflict):
+    """Published plans or add-ons use the credit type (R3)."""
+
+
+class FeatureInUse(Conflict):
+    """Published plans or add-ons include the feature or charge credits for it."""
+
+
+class AlreadyArchived(Conflict):
+    """It is archived."""
+
+
+class NotArchived(Conflict):
+    """It is not archived."""
+
+
+class IdInUse(Conflict):
+    """An active credit type has the same ID (R3)."""
+
+
+class NoLiveVersion(Conflict):
+    """The package was never published."""
+
+
+class ProductIsArchived(Conflict):
+    """The package's product is archived."""
+
+
+class NamedByOthers(Conflict):
+    """Something that is sold names the package."""
+
+
+def packages_using_credit_type(credit_type: CreditType) -> list[Package]:
+    """The published plans and add-ons that give, need or charge a credit type (R3).
+
+    Counts what they inherit. A constant number of queries.
+    """
+    return _packages_whose_versions(
+        _versions_naming(
+            Q(credit_type=credit_type), (CreditEntitlement, ConsumptionMapping, Charge)
+        )
+    )
+
+
+def packages_using_feature(feature: Feature) -> list[Package]:
+    """The published plans and add-ons that include a feature or charge for it."""
+    linked = CreditEntitlement.objects.filter(linked_feature=feature)
+    return _packages_whose_versions(
+        _versions_naming(Q(feature=feature), (FeatureEntitlement, ConsumptionMapping, Charge))
+        | set(linked.values_list("version_id", flat=True))
+    )
+
+
+def _versions_naming(
+    condition: Q,
+    models: Iterable[
+        type[CreditEntitlement] | type[FeatureEntitlement] | type[ConsumptionMapping] | type[Charge]
+    ],
+) -> set[int]:
+    return {
+        version_id
+        for model in models
+        for version_id in model.objects.filter(condition).values_list("version_id", flat=True)
+    }
+
+
+def _packages_whose_versions(version_ids: set[int]) -> list[Package]:
+    """Packages on sale whose live version is, or inherits from, one of these."""
+    if not version_ids:
+        return []
+    live = list(PackageVersion.objects.in_force().values_list("pk", flat=True))
+    lines = inheritance.lineages(live)
+    using = [start for start, line in lines.items() if version_ids.intersection(line)]
+    return list(
+        Package.objects.filter(live_id__in=using)
+        .select_related("live", "product")
+        .order_by("kind", "public_id")
+    )
+
+
+@act
+def archive_credit_type(*, credit_type_id: int, actor: Actor, now: datetime) -> CreditType:
+    """Retire a credit type: no new grants, not selectable in packages (R3).
+
+    Raises:
+        UnknownCreditType: there is none.
+        AlreadyArchived: it is retired.
+        CreditTypeInUse: published plans or add-ons use it; the message lists them.
+    """
+    credit_type = credit_types.lock(credit_type_id)
+    if credit_type.archived_at is not None:
+        raise AlreadyArchived(f"{credit_type.name} is archived already.")
+    using = packages_using_credit_type(credit_type)
+    if using:
+        raise CreditTypeInUse(f"{credit_type.name} is used by {_listed(using)}.")
+    credit_type.archived_at = credit_type.updated_at = now
+    credit_type.save(update_fields=["archived_at", "updated_at"])
+    credit_type_archived.send(sender=CreditType, credit_type=credit_type, actor=actor, now=now)
+    activity.record("credit_type.archived", subject=credit_type, actor=actor, now=now)
+    return credit_type
+
+
+@act
+def unarchive_credit_type(*, credit_type_id: int, actor: Actor, now: datetime) -> CreditType:
+    """Bring a credit type back (R3).
+
+    Raises:
+        UnknownCreditType: there is none.
+        NotArchived: it is active.
+        IdInUse: an active type has taken its ID meanwhile.
+    """
+    credit_type = credit_types.lock(credit_type_id)
+    if credit_type.archived_at is None:
+        raise NotArchived(f"{credit_type.name} is not archived.")
+    if CreditType.objects.active().filter(public_id=credit_type.public_id).exists():
+        raise IdInUse(f"An active credit type has the ID {credit_type.public_id}.")
+    credit_type.archived_at = None
+    credit_type.updated_at = now
+    credit_type.save(update_fields=["archived_at", "updated_at"])
+    activity.record("credit_type.unarchived", subject=credit_type, actor=actor, now=now)
+    return credit_type
+
+
+@act
+def archive_feature(*, feature_id: int, actor: Actor, now: datetime) -> Feature:
+    """Retire a feature: packages cannot name it any more.
+
+    Raises:
+        UnknownFeature: there is none.
+        AlreadyArchived: it is retired.
+        FeatureInUse: published plans or add-ons use it; the message lists them.
+    """
+    feature = features.lock(feature_id)
+    if feature.status == FeatureStatus.SUSPENDED:
+        raise AlreadyArchived(f"{feature.name} is archived already.")
+    using = packages_using_feature(feature)
+    if using:
+        raise FeatureInUse(f"{feature.name} is used by {_listed(using)}.")
+    return _set_feature_status(
+        feature, FeatureStatus.SUSPENDED, "feature.archived", actor=actor, now=now
+    )
+
+
+@act
+def unarchive_feature(*, feature_id: int, actor: Actor, now: datetime) -> Feature:
+    """Bring a feature back.
+
+    Raises:
+        UnknownFeature: there is none.
+        NotArchived: it is active.
+    """
+    feature = features.lock(feature_id)
+    if feature.status != FeatureStatus.SUSPENDED:
+        raise NotArchived(f"{feature.name} is not archived.")
+    return _set_feature_status(
+        feature, FeatureStatus.ACTIVE, "feature.unarchived", actor=actor, now=now
+    )
+
+
+@act
+def archive_package(*, package_id: int, actor: Actor, now: datetime) -> Package:
+    """Retire a published plan or add-on: no new subscriptions; running ones go on.
+
+    Raises:
+        UnknownPackage: there is none.
+        AlreadyArchived: it is retired.
+        NoLiveVersion: it was never published; drafts are discarded, not archived (R8).
+        NamedByOthers: plans on sale inherit from it, or the product's journey needs it.
+    """
+    package = drafts.lock_package(package_id)
+    if package.archived_at is not None:
+        raise AlreadyArchived(f"{package.name} is archived already.")
+    if package.live is None:
+        raise NoLiveVersion(f"{package.name} is a draft; discard it instead.")
+    _refuse_if_named(package)
+    _set_archived(package, now, "package.archived", actor=actor, now=now)
+    return package
+
+
+@act
+def unarchive_package(*, package_id: int, actor: Actor, now: datetime) -> Package:
+    """Sell a plan or add-on again.
+
+    Raises:
+        UnknownPackage: there is none.
+        NotArchived: it is active.
+        ProductIsArchived: its product is archived; bring that back first.
+    """
+    package = drafts.lock_package(package_id)
+    if package.archived_at is None:
+        raise NotArchived(f"{package.name} is not archived.")
+    if package.product.archived_at is not None:
+        raise ProductIsArchived(f"The product {package.product.name} is archived.")
+    _set_archived(package, None, "package.unarchived", actor=actor, now=now)
+    return package
+
+
+@act
+def archive_product(*, product_id: int, actor: Actor, now: datetime) -> Product:
+    """Retire a product with its plans and add-ons (R4).
+
+    Raises:
+        UnknownProduct: there is none.
+        AlreadyArchived: it is retired.
+    """
+    product = products.lock(product_id)
+    if product.archived_at is not None:
+        raise AlreadyArchived(f"{product.name} is archived already.")
+    packages = Package.objects.active().filter(product=product)
+    locked = list(packages.select_for_update().order_by("pk"))
+    packages.filter(pk__in=[package.pk for package in locked]).update(
+        archived_at=now, updated_at=now
+    )
+    product.archived_at = product.updated_at = now
+    product.save(update_fields=["archived_at", "updated_at"])
+    activity.record(
+        "product.archived",
+        subject=product,
+        actor=actor,
+        now=now,
+        payload={"packages": [package.public_id for package in locked]},
+    )
+    return product
+
+
+@act
+def unarchive_product(*, product_id: int, actor: Actor, now: datetime) -> Product:
+    """Bring a product back, with the plans and add-ons that were archived along with it (R4).
+
+    Raises:
+        UnknownProduct: there is none.
+        NotArchived: it is active.
+    """
+    product = products.lock(product_id)
+    if product.archived_at is None:
+        raise NotArchived(f"{product.name} is not archived.")
+    together = Package.objects.filter(product=product, archived_at=product.archived_at)
+    locked = list(together.select_for_update().order_by("pk"))
+    Package.objects.filter(pk__in=[package.pk for package in locked]).update(
+        archived_at=None, updated_at=now
+    )
+    product.archived_at = None
+    product.updated_at = now
+    product.save(update_fields=["archived_at", "updated_at"])
+    activity.record(
+        "product.unarchived",
+        subject=product,
+        actor=actor,
+        now=now,
+        payload={"packages": [package.public_id for package in locked]},
+    )
+    return product
+
+
+def _set_feature_status(
+    feature: Feature, status: FeatureStatus, event: str, *, actor: Actor, now: datetime
+) -> Feature:
+    feature.status = status
+    feature.updated_at = now
+    feature.save(update_fields=["status", "updated_at"])
+    activity.record(event, subject=feature, actor=actor, now=now)
+    return feature
+
+
+def _set_archived(
+    package: Package, archived_at: datetime | None, event: str, *, actor: Actor, now: datetime
+) -> None:
+    package.archived_at = archived_at
+    package.updated_at = now
+    package.save(update_fields=["archived_at", "updated_at"])
+    activity.record(event, subject=package, actor=actor, now=now)
+
+
+def _refuse_if_named(package: Package) -> None:
+    """Refuse while a plan on sale inherits from it or a product's journey leads to it."""
+    children = Package.objects.on_sale().filter(live__base_plan=package).select_related("live")
+    if children:
+        raise NamedByOthers(f"{package.name} is the base plan of {_listed(children)}.")
+    product = Product.objects.filter(Q(start_plan=package) | Q(downgrade_plan=package)).first()
+    if product is not None:
+        raise NamedByOthers(f"{package.name} is part of the customer journey of {product.name}.")
+
+
+def _listed(packages: Iterable[Package]) -> str:
+    """Names in a sentence: "plan Pro, plan Team and add-on Extra"."""
+    names = [f"{package.get_kind_display().lower()} {package.name}" for package in packages]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -1,0 +1,244 @@
+"""A draft beside a version: what is added, changed and removed, field by field (R9).
+
+Pure once the two are loaded: `load` reads, `compare` compares.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from catalog import inheritance, wording
+from catalog.models import (
+    BillingModel,
+    Charge,
+    ConsumptionMapping,
+    CreditEntitlement,
+    FeatureEntitlement,
+    HiddenFrom,
+    Package,
+    PackageKind,
+    PackageVersion,
+)
+
+T = TypeVar("T")
+
+
+class Kind(Enum):
+    """What happened to an item; the screens show it green, orange or red."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of a review. `before` is empty for what is added, `after` for what is removed."""
+
+    section: str
+    kind: Kind
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A version with all that it includes, its own and inherited (R5)."""
+
+    version: PackageVersion
+    credits: tuple[CreditEntitlement, ...]
+    features: tuple[FeatureEntitlement, ...]
+    charges: tuple[Charge, ...]
+    mappings: tuple[ConsumptionMapping, ...]
+    addons: tuple[Package, ...]
+    dependencies: tuple[Package, ...]
+
+
+def load(version: PackageVersion) -> Contents:
+    """Read a version with all that it includes; a constant number of queries."""
+    return Contents(
+        version=version,
+        credits=tuple(inheritance.effective_credit_entitlements(version)),
+        features=tuple(inheritance.effective_feature_entitlements(version)),
+        charges=tuple(version.charges.select_related("feature", "credit_type")),
+        mappings=tuple(inheritance.effective_mappings(version)),
+        addons=tuple(version.compatible_addons.select_related("live", "draft")),
+        dependencies=tuple(version.dependencies.select_related("live", "draft")),
+    )
+
+
+def compare(before: Contents | None, after: Contents) -> list[Change]:
+    """What `after` adds to, changes in and removes from `before`; all is new without one."""
+    return [
+        *_fields("Details", "", before and _details(before), _details(after)),
+        *_items(
+            "Entitlements",
+            before.credits if before else (),
+            after.credits,
+            key=lambda entitlement: entitlement.credit_type_id,
+            label=lambda entitlement: str(entitlement.credit_type),
+            fields=_credit_fields,
+            summary=wording.credit_value,
+        ),
+        *_items(
+            "Entitlements",
+            before.features if before else (),
+            after.features,
+            key=lambda entitlement: entitlement.feature_id,
+            label=lambda entitlement: str(entitlement.feature),
+            fields=_feature_fields,
+            summary=wording.feature_value,
+        ),
+        *_items(
+            "Price",
+            before.charges if before else (),
+            after.charges,
+            key=_charge_key,
+            label=_charge_label,
+            fields=_charge_fields,
+            summary=wording.price,
+        ),
+        *_items(
+            "Credit consumption",
+            before.mappings if before else (),
+            after.mappings,
+            key=lambda mapping: (mapping.feature_id, mapping.credit_type_id),
+            label=str,
+            fields=lambda mapping: {"": wording.cost(mapping)},
+            summary=wording.cost,
+        ),
+        *_choices("Compatible add-ons", before.addons if before else (), after.addons),
+        *_choices("Depends on", before.dependencies if before else (), after.dependencies),
+    ]
+
+
+def _fields(
+    section: str, owner: str, before: Mapping[str, str] | None, after: Mapping[str, str]
+) -> list[Change]:
+    """A line for each field that differs; empty fields of something new say nothing."""
+    changes = []
+    for name, new in after.items():
+        old = before.get(name, "") if before is not None else ""
+        if old != new:
+            kind = Kind.CHANGED if old and new else Kind.ADDED if new else Kind.REMOVED
+            label = " – ".join(filter(None, [owner, name]))
+            changes.append(Change(section, kind, label, old, new))
+    return changes
+
+
+def _items(
+    section: str,
+    before: Iterable[T],
+    after: Iterable[T],
+    *,
+    key: Callable[[T], Hashable],
+    label: Callable[[T], str],
+    fields: Callable[[T], Mapping[str, str]],
+    summary: Callable[[T], str],
+) -> list[Change]:
+    """Items found on both sides are compared field by field."""
+    old_items = {key(item): item for item in before}
+    changes = []
+    for item in after:
+        old = old_items.pop(key(item), None)
+        if old is None:
+            changes.append(Change(section, Kind.ADDED, label(item), "", summary(item)))
+        else:
+            for change in _fields(section, label(item), fields(old), fields(item)):
+                changes.append(
+                    Change(section, Kind.CHANGED, change.label, change.before, change.after)
+                )
+    changes += [
+        Change(section, Kind.REMOVED, label(item), summary(item), "") for item in old_items.values()
+    ]
+    return changes
+
+
+def _choices(section: str, before: Iterable[Package], after: Iterable[Package]) -> list[Change]:
+    """Add-ons that are named; each is there or not."""
+    old, new = {addon.pk: addon for addon in before}, {addon.pk: addon for addon in after}
+    return [
+        *(
+            Change(section, Kind.ADDED, addon.name, "", "Yes")
+            for pk, addon in new.items()
+            if pk not in old
+        ),
+        *(
+            Change(section, Kind.REMOVED, addon.name, "Yes", "")
+            for pk, addon in old.items()
+            if pk not in new
+        ),
+    ]
+
+
+def _details(contents: Contents) -> dict[str, str]:
+    version = contents.version
+    details = {
+        "Name": version.name,
+        "Description": version.description,
+        "Pricing": version.get_pricing_type_display() if version.pricing_type else "",
+        "Billing ID": version.billing_id,
+        "Hidden from": _hidden_from(version.hidden_from),
+        "Metadata": ", ".join(f"{key}: {value}" for key, value in version.metadata.items()),
+    }
+    if version.package.kind == PackageKind.ADDON:
+        return {**details, "Quantity": wording.quantity(version)}
+    return {
+        **details,
+        "Base plan": version.base_plan.name if version.base_plan else "",
+        "Trial": wording.trial(version) if version.trial_length else "",
+    }
+
+
+def _common_fields(entitlement: CreditEntitlement | FeatureEntitlement) -> dict[str, str]:
+    return {
+        "Limit": "Soft" if entitlement.has_soft_limit else "Hard",
+        "Behaviour": entitlement.get_behaviour_display(),
+        "Granted": "Yes" if entitlement.is_granted else "No",
+        "Custom": "Yes" if entitlement.is_custom else "No",
+        "Display name": entitlement.display_name_override,
+        "Description": entitlement.description,
+        "Hidden from": _hidden_from(entitlement.hidden_from),
+    }
+
+
+def _credit_fields(entitlement: CreditEntitlement) -> dict[str, str]:
+    return {"Amount": wording.credit_value(entitlement), **_common_fields(entitlement)}
+
+
+def _feature_fields(entitlement: FeatureEntitlement) -> dict[str, str]:
+    return {"Value": wording.feature_value(entitlement), **_common_fields(entitlement)}
+
+
+def _charge_key(charge: Charge) -> Hashable:
+    return (
+        charge.billing_model,
+        charge.billing_period,
+        charge.billing_cadence,
+        charge.billing_country_code,
+        charge.feature_id,
+        charge.credit_type_id,
+        charge.is_overage,
+    )
+
+
+def _charge_label(charge: Charge) -> str:
+    if charge.billing_model == BillingModel.FLAT_FEE:
+        label = f"{charge.get_billing_period_display()} base price"
+    else:
+        target = charge.feature or charge.credit_type
+        label = (
+            f"{charge.get_billing_period_display()} {charge.get_billing_model_display().lower()}"
+        )
+        label = f"{label} – {target}" if target else label
+    return f"{label} ({charge.billing_country_code})" if charge.billing_country_code else label
+
+
+def _charge_fields(charge: Charge) -> dict[str, str]:
+    return {"": wording.price(charge), "Tiers": str(charge.tiers or "")}
+
+
+def _hidden_from(places: Iterable[str]) -> str:
+    return ", ".join(HiddenFrom(place).label for place in places)

@@ -1,0 +1,62 @@
+"""The nouns of the catalog, one file per family."""
+
+from catalog.models.credit_types import CreditType
+from catalog.models.entitlements import (
+    Behaviour,
+    Cadence,
+    CreditEntitlement,
+    FeatureEntitlement,
+    HiddenFrom,
+    ResetPeriod,
+)
+from catalog.models.features import Aggregation, Feature, FeatureStatus, FeatureType, MeterType
+from catalog.models.packages import (
+    Addon,
+    Package,
+    PackageKind,
+    PackageVersion,
+    Plan,
+    PricingType,
+    TrialEnd,
+    TrialUnit,
+)
+from catalog.models.prices import (
+    BillingCadence,
+    BillingModel,
+    BillingPeriod,
+    Charge,
+    ConsumptionMapping,
+    Currency,
+)
+from catalog.models.products import Product, UsageReset
+
+__all__ = [
+    "Addon",
+    "Aggregation",
+    "Behaviour",
+    "BillingCadence",
+    "BillingModel",
+    "BillingPeriod",
+    "Cadence",
+    "Charge",
+    "ConsumptionMapping",
+    "CreditEntitlement",
+    "CreditType",
+    "Currency",
+    "Feature",
+    "FeatureEntitlement",
+    "FeatureStatus",
+    "FeatureType",
+    "HiddenFrom",
+    "MeterType",
+    "Package",
+    "PackageKind",
+    "PackageVersion",
+    "Plan",
+    "PricingType",
+    "Product",
+    "ResetPeriod",
+    "TrialEnd",
+    "TrialUnit",
+    "UsageReset",
+]

@@ -1,0 +1,281 @@
+"""Prices of a draft, and what the use of a feature costs in credits there (R8, R33, R34)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from catalog import drafts, formulas
+from catalog.checking import InvalidField, check
+from catalog.features import COUNTED
+from catalog.models import (
+    BillingCadence,
+    BillingModel,
+    BillingPeriod,
+    Charge,
+    ConsumptionMapping,
+    CreditType,
+    Currency,
+    Feature,
+    FeatureStatus,
+    PackageVersion,
+)
+from workspace.actors import Actor
+from workspace.acts import act
+from workspace.errors import UnknownObject
+from workspace.json import plain
+
+
+class UnknownMapping(UnknownObject):
+    """The draft does not map that feature to that credit type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewCharge:
+    """A price to be made; fields as in `models.Charge`, money in whole units (49 is 49.00)."""
+
+    billing_model: str = BillingModel.FLAT_FEE
+    billing_period: str = BillingPeriod.MONTHLY
+    billing_cadence: str = BillingCadence.RECURRING
+    amount: Decimal | None = None
+    currency: str = Currency.USD
+    billing_country_code: str = ""
+    feature: Feature | None = None
+    credit_type: CreditType | None = None
+    tiers_mode: str = ""
+    tiers: Sequence[dict[str, Any]] = ()
+    block_size: Decimal | None = None
+    minimum_quantity: Decimal | None = None
+    maximum_quantity: Decimal | None = None
+    credit_grant_cadence: str = ""
+    is_overage: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewMapping:
+    """What one unit of `feature` is to cost: a rate, or a formula over the event (R34)."""
+
+    feature: Feature
+    credit_type: CreditType
+    rate: Decimal | None = None
+    formula: str = ""
+
+
+def base_prices(charges: Sequence[Charge]) -> dict[str, Charge]:
+    """The flat fees among `charges`, by billing period: what a package costs as such."""
+    return {
+        charge.billing_period: charge
+        for charge in charges
+        if charge.billing_model == BillingModel.FLAT_FEE
+        and charge.billing_cadence == BillingCadence.RECURRING
+        and not charge.billing_country_code
+        and not charge.is_overage
+    }
+
+
+@act
+def set_base_prices(
+    *,
+    package_id: int,
+    monthly: Decimal | None,
+    yearly: Decimal | None,
+    currency: str = Currency.USD,
+    revision: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> PackageVersion:
+    """Set what the package costs per month and per year; None takes a price away (R8).
+
+    For an add-on this is the price of one unit. Other charges stay.
+
+    Raises:
+        NoDraft, StaleDraft, PackageArchived: see `drafts.lock`.
+        InvalidField: a price is negative or too large.
+    """
+    draft = drafts.lock(package_id, revision=revision)
+    existing = base_prices(list(draft.charges.all()))
+    wanted = {BillingPeriod.MONTHLY: monthly, BillingPeriod.ANNUALLY: yearly}
+    changed: dict[str, Any] = {}
+    for period, amount in wanted.items():
+        old = existing.get(period)
+        before = f"{plain(old.amount)} {old.currency}" if old and old.amount is not None else None
+        after = None if amount is None else f"{amount} {currency}"
+        if old is not None and amount == old.amount and currency == old.currency:
+            continue
+        if old is not None:
+            old.delete()
+        if amount is not None:
+            add_charge(
+                draft, NewCharge(billing_period=period, amount=amount, currency=currency), now=now
+            )
+        if before != after:
+            changed[period.label.lower()] = [before, after]
+    if changed:
+        drafts.edited(draft, "package.prices_changed", changed, actor=actor, now=now)
+    return draft
+
+
+@act
+def map_consumption(
+    *,
+    package_id: int,
+    feature: Feature,
+    credit_type: CreditType,
+    rate: Decimal | None = None,
+    formula: str = "",
+    revision: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> ConsumptionMapping:
+    """Say what the use of a feature costs in credits; replaces what was said before (R33, R34).
+
+    Raises:
+        NoDraft, StaleDraft, PackageArchived: see `drafts.lock`.
+        InvalidField: the feature is not metered by counted or summed events, or the credit
+            type is archived, or there is neither a rate nor a formula.
+        InvalidFormula: the formula cannot be read.
+    """
+    draft = drafts.lock(package_id, revision=revision)
+    old = draft.mappings.filter(feature=feature, credit_type=credit_type).first()
+    before = readable_cost(old) if old else None
+    if old is not None:
+        old.delete()
+    wanted = NewMapping(feature=feature, credit_type=credit_type, rate=rate, formula=formula)
+    mapping = add_mapping(draft, wanted, now=old.created_at if old else now)
+    drafts.edited(
+        draft,
+        "package.consumption_changed",
+        {
+            "feature": feature.public_id,
+            "credit_type": credit_type.public_id,
+            "cost": [before, readable_cost(mapping)],
+        },
+        actor=actor,
+        now=now,
+    )
+    return mapping
+
+
+@act
+def unmap_consumption(
+    *,
+    package_id: int,
+    feature: Feature,
+    credit_type: CreditType,
+    revision: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Let the use of a feature cost nothing any more in that credit type (R33).
+
+    Raises:
+        NoDraft, StaleDraft, PackageArchived: see `drafts.lock`.
+        UnknownMapping: the draft has no such mapping of its own.
+    """
+    draft = drafts.lock(package_id, revision=revision)
+    mapping = draft.mappings.filter(feature=feature, credit_type=credit_type).first()
+    if mapping is None:
+        raise UnknownMapping(f"{feature.name} costs no {credit_type.name} here.")
+    before = readable_cost(mapping)
+    mapping.delete()
+    drafts.edited(
+        draft,
+        "package.consumption_changed",
+        {
+            "feature": feature.public_id,
+            "credit_type": credit_type.public_id,
+            "cost": [before, None],
+        },
+        actor=actor,
+        now=now,
+    )
+
+
+def readable_cost(mapping: ConsumptionMapping) -> str:
+    """The rate or formula of a mapping, as records and screens show it."""
+    if mapping.formula:
+        return mapping.formula
+    assert mapping.rate is not None, "a mapping has a rate or a formula"
+    return plain(mapping.rate)
+
+
+def replace_charges(
+    locked_draft: PackageVersion, charges: Sequence[NewCharge], *, now: datetime
+) -> None:
+    """Give the draft these prices and no others."""
+    locked_draft.charges.all().delete()
+    for charge in charges:
+        add_charge(locked_draft, charge, now=now)
+
+
+def replace_mappings(
+    locked_draft: PackageVersion, mappings: Sequence[NewMapping], *, now: datetime
+) -> None:
+    """Give the draft these consumption mappings and no others."""
+    locked_draft.mappings.all().delete()
+    seen = set()
+    for mapping in mappings:
+        pair = (mapping.feature.pk, mapping.credit_type.pk)
+        if pair in seen:
+            raise InvalidField(
+                f"{mapping.feature.name} is mapped to {mapping.credit_type.name} twice.",
+                field="charges",
+            )
+        seen.add(pair)
+        add_mapping(locked_draft, mapping, now=now)
+
+
+def add_charge(locked_draft: PackageVersion, wanted: NewCharge, *, now: datetime) -> Charge:
+    """Store one price.
+
+    Raises:
+        InvalidField: an amount is negative or too large.
+    """
+    fields = {**vars(wanted), "tiers": list(wanted.tiers)}
+    charge = Charge(version=locked_draft, created_at=now, **fields)
+    check(charge)
+    charge.save(force_insert=True)
+    return charge
+
+
+def add_mapping(
+    locked_draft: PackageVersion, wanted: NewMapping, *, now: datetime
+) -> ConsumptionMapping:
+    """Store one consumption mapping (R33, R34).
+
+    Raises:
+        InvalidField, InvalidFormula: see `map_consumption`.
+    """
+    check_mappable(wanted.feature)
+    if wanted.credit_type.archived_at is not None:
+        raise InvalidField(f"{wanted.credit_type.name} is archived.", field="credit_type")
+    formula = wanted.formula.strip()
+    if formula:
+        formulas.parse(formula)
+    mapping = ConsumptionMapping(
+        version=locked_draft,
+        feature=wanted.feature,
+        credit_type=wanted.credit_type,
+        rate=wanted.rate,
+        formula=formula,
+        created_at=now,
+    )
+    check(mapping)
+    mapping.save(force_insert=True)
+    return mapping
+
+
+def check_mappable(feature: Feature) -> None:
+    """Only events that are counted or summed cost credits (R33).
+
+    Raises:
+        InvalidField: the feature is archived, or metered otherwise.
+    """
+    if feature.status == FeatureStatus.SUSPENDED:
+        raise InvalidField(f"{feature.name} is archived.", field="feature")
+    if not feature.is_event_based or feature.aggregation not in COUNTED:
+        raise InvalidField(
+            f"{feature.name} is not metered by events that are counted or summed.",
+            field="feature",
+        )

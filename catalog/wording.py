@@ -1,0 +1,119 @@
+"""Amounts, terms and prices in the words of the screens."""
+
+from decimal import Decimal
+
+from catalog.models import (
+    Aggregation,
+    BillingPeriod,
+    Charge,
+    ConsumptionMapping,
+    CreditEntitlement,
+    CreditType,
+    Feature,
+    FeatureEntitlement,
+    FeatureType,
+    PackageVersion,
+    ResetPeriod,
+    TrialUnit,
+)
+from workspace.json import plain
+
+PER = {BillingPeriod.MONTHLY: "month", BillingPeriod.ANNUALLY: "year"}
+
+
+def number(amount: Decimal | int) -> str:
+    """An amount with thousands separators and no zeros that say nothing: 80,000 or 0.25."""
+    digits = plain(Decimal(amount))
+    whole, point, rest = digits.partition(".")
+    return f"{int(whole):,}{point}{rest}" if whole != "-0" else digits
+
+
+def units_of(credit_type: CreditType, amount: Decimal | int) -> str:
+    """The unit that belongs to an amount: "credit", "credits", or the type's own name."""
+    if not credit_type.unit_plural:
+        return credit_type.name
+    return credit_type.unit_singular if amount == 1 else credit_type.unit_plural
+
+
+def credit_value(entitlement: CreditEntitlement) -> str:
+    """How much, how often: "5,000 credits / month", "1,000 credits / month per seat"."""
+    if entitlement.amount is None:
+        return "Custom"
+    value = (
+        f"{number(entitlement.amount)} {units_of(entitlement.credit_type, entitlement.amount)}"
+        f" / {entitlement.get_cadence_display()}"
+    )
+    linked = entitlement.linked_feature
+    if linked is not None:
+        value += f" per {linked.unit_singular or linked.name}"
+    return value
+
+
+def feature_value(entitlement: FeatureEntitlement) -> str:
+    """What is included of a feature: "Yes", "10 seats", "Unlimited images / month"."""
+    feature = entitlement.feature
+    if feature.type == FeatureType.ENUM:
+        names = {
+            choice["value"]: choice.get("displayName") or choice["value"]
+            for choice in feature.enum_values
+        }
+        return ", ".join(names.get(value, value) for value in entitlement.enum_values)
+    if feature.type == FeatureType.BOOLEAN:
+        return "Yes" if entitlement.is_granted else "No"
+    if entitlement.usage_limit is None and not entitlement.has_unlimited_usage:
+        return "Custom"
+    limit = entitlement.usage_limit
+    unit = feature.unit_singular if limit == 1 else feature.unit_plural
+    value = "Unlimited" if limit is None else number(limit)
+    if unit:
+        value += f" {unit}"
+    if entitlement.reset_period:
+        value += f" / {ResetPeriod(entitlement.reset_period).label.lower()}"
+    return value
+
+
+def price(charge: Charge) -> str:
+    """A price: "49 USD / month"; in tiers if it has no single amount."""
+    if charge.amount is None:
+        return f"{charge.get_billing_model_display()}, in tiers"
+    return (
+        f"{number(charge.amount)} {charge.currency} / {PER[BillingPeriod(charge.billing_period)]}"
+    )
+
+
+def cost(mapping: ConsumptionMapping) -> str:
+    """What use costs: "10 credits per image", or the formula."""
+    if mapping.formula:
+        return f"{mapping.formula} {units_of(mapping.credit_type, 2)} per event"
+    assert mapping.rate is not None, "a mapping has a rate or a formula"
+    unit = mapping.feature.unit_singular or "unit"
+    return f"{number(mapping.rate)} {units_of(mapping.credit_type, mapping.rate)} per {unit}"
+
+
+def trial(version: PackageVersion) -> str:
+    """The trial: "14 days, then convert to paid", or "None"."""
+    if version.trial_length is None:
+        return "None"
+    unit = TrialUnit(version.trial_unit).label
+    if version.trial_length == 1:
+        unit = unit.removesuffix("s")
+    return f"{version.trial_length} {unit}, then {version.get_trial_end_display().lower()}"
+
+
+def quantity(version: PackageVersion) -> str:
+    """How often an add-on can be bought: "Single instance", "Up to 5", "Any number"."""
+    if version.max_quantity is None:
+        return "Multiple, any number"
+    if version.max_quantity == 1:
+        return "Single instance"
+    return f"Multiple, up to {version.max_quantity}"
+
+
+def meter(feature: Feature) -> str:
+    """How a feature is measured: "Counted events", "Reported", "Not metered"."""
+    if not feature.is_metered:
+        return "Not metered"
+    if not feature.is_event_based:
+        return "Reported by the application"
+    label = Aggregation(feature.aggregation).label
+    return f"{label} {feature.aggregation_field}".replace("a dimension ", "")
