@@ -105,7 +105,7 @@ def a_product(
     )
 
 
-def credits(
+def some_credits(
     credit_type: CreditType,
     amount: str | int | None = 5000,
     cadence: Cadence = Cadence.MONTH,
@@ -113,14 +113,18 @@ def credits(
 ) -> NewCredits:
     """`amount` credits per month or year, to be included in a package."""
     exact = None if amount is None else Decimal(amount)
-    return NewCredits(credit_type, CreditTerms(amount=exact, cadence=cadence, **terms))
+    given: CreditTerms = {"amount": exact, "cadence": cadence, **terms}  # type: ignore[typeddict-item]
+    return NewCredits(credit_type, given)
 
 
-def units(feature: Feature, limit: int | None = 5, **terms: Any) -> NewFeature:
+def some_units(feature: Feature, limit: int | None = 5, **terms: Any) -> NewFeature:
     """Up to `limit` units of a feature, to be included in a package; None is unlimited."""
-    return NewFeature(
-        feature, FeatureTerms(usage_limit=limit, has_unlimited_usage=limit is None, **terms)
-    )
+    given: FeatureTerms = {
+        "usage_limit": limit,
+        "has_unlimited_usage": limit is None,
+        **terms,  # type: ignore[typeddict-item]
+    }
+    return NewFeature(feature, given)
 
 
 def a_rate(feature: Feature, credit_type: CreditType, rate: str | int = 10) -> NewMapping:
@@ -146,8 +150,8 @@ def an_addon(name: str = "Extra", **options: Any) -> Package:
 def a_published_plan(name: str = "Pro", **options: Any) -> Package:
     """A plan on sale; its version 1 is `plan.live`.
 
-    Options: `product`, `public_id`, `entitlements` (see `credits` and `units`), `mappings`
-    (see `a_rate`), `monthly` and `yearly` price, `now`, and all details of a draft such as
+    Options: `product`, `public_id`, `entitlements` (see `some_credits` and `some_units`),
+    `mappings` (see `a_rate`), `monthly` and `yearly` price, `now`, and all details of a draft such as
     `pricing_type`, `base_plan` or `compatible_addons`. Paid with 49 USD per month by default.
     """
     return published(a_plan(name, **options), now=options.get("now", NOW))

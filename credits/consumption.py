@@ -1,0 +1,171 @@
+"""Spend credits, once per key, into the overdraft if need be (R35–R40, R42, R50)."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from catalog.amounts import ZERO
+from credits import burn_order, ledger, pools
+from credits.models import Consumption, ConsumptionKind
+from credits.pools import LockedPool, Standing
+from workspace import activity, tracing
+from workspace.actors import Actor
+from workspace.acts import act
+from workspace.errors import Conflict
+
+
+class InsufficientCredits(Conflict):
+    """The pool cannot pay, and the request asked not to go below zero (R37)."""
+
+
+@dataclass(slots=True, frozen=True)
+class Demand:
+    """What is asked of a pool.
+
+    `key` makes it happen once per pool and kind (R40); `used_at` is when the use took
+    place, kept beside the time of processing (R38).
+    """
+
+    amount: Decimal
+    key: str
+    used_at: datetime
+    kind: ConsumptionKind = ConsumptionKind.DIRECT
+    dimensions: Mapping[str, Any] = field(default_factory=dict)
+    feature_id: int | None = None
+    event_id: int | None = None
+    flags: Sequence[str] = ()
+    reason: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells whether a repeat has the same content (R40)."""
+        content = [str(self.amount), {name: str(v) for name, v in self.dimensions.items()}]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(slots=True, frozen=True)
+class Receipt:
+    """What a demand did: credits consumed, 0 for a replay, and what the pool holds now."""
+
+    consumed: Decimal
+    standing: Standing
+    replayed: bool = False
+
+
+@act
+def consume(
+    *, pool_id: int, demand: Demand, strict: bool = False, actor: Actor, now: datetime
+) -> Receipt:
+    """Take credits out of a pool, once per key (R36, R37, R40).
+
+    A key seen before moves nothing and reports zero consumed.
+
+    Raises:
+        InsufficientCredits: `strict`, and the pool cannot pay. Nothing is recorded.
+    """
+    locked_pool = pools.lock(pool_id, now)
+    return spend(locked_pool, demand, strict=strict, actor=actor, now=now)
+
+
+@act
+def consume_several(
+    *, pool_id: int, demands: Sequence[Demand], actor: Actor, now: datetime
+) -> list[Receipt]:
+    """As `consume`, for many demands on one pool in one transaction, in their order (R39)."""
+    locked_pool = pools.lock(pool_id, now)
+    return [spend(locked_pool, demand, strict=False, actor=actor, now=now) for demand in demands]
+
+
+def spend(
+    locked_pool: LockedPool, demand: Demand, *, strict: bool, actor: Actor, now: datetime
+) -> Receipt:
+    """The step of `consume` that others share: claim the key, split, refuse or post.
+
+    Raises:
+        InsufficientCredits: `strict`, and the pool cannot pay.
+    """
+    consumption = _claim(locked_pool, demand, actor=actor, now=now)
+    if consumption is None:
+        _flag_if_different(locked_pool, demand, actor=actor, now=now)
+        return Receipt(ZERO, pools.standing_on_paper(locked_pool), replayed=True)
+    state = locked_pool.state
+    shares, unpaid = burn_order.split(demand.amount, state.open_grants)
+    if unpaid and strict:
+        raise InsufficientCredits(
+            f"{demand.amount - unpaid:f} credits are left, {demand.amount:f} were asked for. "
+            "Grant credits first, or ask for less.",
+            field="amount",
+        )
+    for share in shares:
+        state.spend(share.grant, share.amount, now)
+    if unpaid:
+        state.overdraw(unpaid, now)
+    ledger.write([locked_pool], actor=actor, now=now, consumption=consumption, reason=demand.reason)
+    return Receipt(demand.amount, pools.standing_on_paper(locked_pool))
+
+
+def _claim(
+    locked_pool: LockedPool, demand: Demand, *, actor: Actor, now: datetime
+) -> Consumption | None:
+    """Write the demand down under its key, or None if the key was there before (R40)."""
+    row = Consumption(
+        pool_id=locked_pool.row.pk,
+        kind=demand.kind.value,
+        key=demand.key,
+        amount=demand.amount,
+        fingerprint=demand.fingerprint,
+        feature_id=demand.feature_id,
+        event_id=demand.event_id,
+        dimensions=dict(demand.dimensions),
+        flags=list(demand.flags),
+        used_at=demand.used_at,
+        recorded_at=now,
+        actor_kind=actor.kind,
+        actor=actor.name,
+        reason=demand.reason,
+        trace_id=tracing.current_trace_id(),
+    )
+    fields = [each for each in Consumption._meta.concrete_fields if not each.primary_key]
+    columns = ", ".join(f'"{each.column}"' for each in fields)
+    places = ", ".join(["%s"] * len(fields))
+    values = [
+        each.get_db_prep_save(getattr(row, each.attname), connection=connection) for each in fields
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'INSERT INTO "{Consumption._meta.db_table}" ({columns}) VALUES ({places}) '
+            "ON CONFLICT DO NOTHING RETURNING id",  # noqa: S608 - columns of our own model
+            values,
+        )
+        claimed = cursor.fetchone()
+    if claimed is None:
+        return None
+    row.pk = claimed[0]
+    row._state.adding = False
+    return row
+
+
+def _flag_if_different(
+    locked_pool: LockedPool, demand: Demand, *, actor: Actor, now: datetime
+) -> None:
+    """Note in the activity log that a key came back with other content (R40)."""
+    first = Consumption.objects.get(
+        pool_id=locked_pool.row.pk, kind=demand.kind.value, key=demand.key
+    )
+    if first.fingerprint == demand.fingerprint:
+        return
+    customer_id = locked_pool.row.customer.public_id
+    activity.record(
+        "credit_consumption.repeated_differently",
+        subject=("customer", customer_id),
+        actor=actor,
+        now=now,
+        payload={"key": demand.key, "first": str(first.amount), "repeat": str(demand.amount)},
+        customer=customer_id,
+    )

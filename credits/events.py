@@ -1,0 +1,190 @@
+"""Take in usage events: each once, measured, and paid for at once (R33, R39, R40)."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from catalog.models import ConsumptionMapping, Feature
+from credits import consumption, metering, pools
+from credits.consumption import Demand
+from credits.metering import Measure
+from credits.models import ConsumptionKind, UsageEvent, UsageRecord
+from subscriptions import customers
+from subscriptions.models import Customer
+from workspace.actors import Actor
+from workspace.acts import act
+
+
+@dataclass(slots=True, frozen=True)
+class Event:
+    """One event as an application reports it; `occurred_at` None means on arrival."""
+
+    customer_id: str
+    name: str
+    key: str
+    resource_id: str | None = None
+    occurred_at: datetime | None = None
+    dimensions: Mapping[str, Any] = field(default_factory=dict)
+
+
+def report(*, events: Sequence[Event], actor: Actor, now: datetime) -> int:
+    """Record events and burn what they cost; say how many were new (R39, R40).
+
+    Events of one customer are one transaction; a repeat of any of them changes nothing.
+    All customers and resources are looked up before anything is written.
+
+    Raises:
+        UnknownCustomer, UnknownResource: with the row at fault. Nothing is recorded.
+    """
+    by_customer: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        by_customer[event.customer_id].append(event)
+    known = {customer_id: customers.find_active(customer_id) for customer_id in by_customer}
+    for event in events:
+        if event.resource_id:
+            customers.find_resource(known[event.customer_id], event.resource_id)
+    return sum(
+        report_for_customer(customer=known[customer_id], events=batch, actor=actor, now=now)
+        for customer_id, batch in by_customer.items()
+    )
+
+
+@act
+def report_for_customer(
+    *, customer: Customer, events: Sequence[Event], actor: Actor, now: datetime
+) -> int:
+    """The events of one customer, in one transaction."""
+    features = list(Feature.objects.active().event_based())
+    new = _store(customer, events, now)
+    demands: dict[int, list[Demand]] = defaultdict(list)
+    records: list[UsageRecord] = []
+    mappings: dict[int | None, list[ConsumptionMapping]] = {}
+    for row in new:
+        measures = [
+            metering.measure(feature, row.dimensions)
+            for feature in features
+            if metering.matches(feature, row.name, row.dimensions)
+        ]
+        records += [_record(row, measure) for measure in measures]
+        if row.resource_id not in mappings:
+            mappings[row.resource_id] = metering.mappings_in_force(customer, row.resource_id, now)
+        for pool_id, demand in _demands(row, measures, mappings[row.resource_id], now):
+            demands[pool_id].append(demand)
+    UsageRecord.objects.bulk_create(records, batch_size=500)
+    for locked_pool in pools.lock_several(demands.keys(), now):
+        for demand in demands[locked_pool.row.pk]:
+            consumption.spend(locked_pool, demand, strict=False, actor=actor, now=now)
+    return len(new)
+
+
+def _store(customer: Customer, events: Sequence[Event], now: datetime) -> list[UsageEvent]:
+    """Write the events down; return those that were not there before (R40)."""
+    resources = {
+        event.resource_id: customers.find_resource(customer, event.resource_id).pk
+        for event in events
+        if event.resource_id
+    }
+    rows = [
+        UsageEvent(
+            customer=customer,
+            resource_id=resources.get(event.resource_id),
+            name=event.name,
+            key=event.key,
+            given_timestamp=event.occurred_at.isoformat() if event.occurred_at else "",
+            occurred_at=event.occurred_at or now,
+            dimensions=_plain(event.dimensions),
+            recorded_at=now,
+            fingerprint=_fingerprint(event),
+        )
+        for event in events
+    ]
+    known = {
+        _identity(row)
+        for row in UsageEvent.objects.filter(
+            customer=customer, key__in={event.key for event in events}
+        )
+    }
+    new: list[UsageEvent] = []
+    for row in rows:
+        if _identity(row) not in known:
+            known.add(_identity(row))
+            new.append(row)
+    return UsageEvent.objects.bulk_create(new, batch_size=500)
+
+
+def _identity(row: UsageEvent) -> tuple[Any, ...]:
+    return row.resource_id, row.name, row.key, row.given_timestamp
+
+
+def _record(row: UsageEvent, measure: Measure) -> UsageRecord:
+    return UsageRecord(
+        customer_id=row.customer_id,
+        resource_id=row.resource_id,
+        feature=measure.feature,
+        event=row,
+        value=measure.value,
+        text=measure.text,
+        occurred_at=row.occurred_at,
+        recorded_at=row.recorded_at,
+    )
+
+
+def _demands(
+    row: UsageEvent,
+    measures: Sequence[Measure],
+    mappings: Sequence[ConsumptionMapping],
+    now: datetime,
+) -> list[tuple[int, Demand]]:
+    """What an event costs, per pool; nothing for what costs nothing."""
+    demands = []
+    for measure in measures:
+        for mapping in mappings:
+            if mapping.feature_id != measure.feature.pk:
+                continue
+            cost = metering.cost(mapping, measure.value, row.dimensions)
+            if cost.amount == 0 and not cost.flags:
+                continue
+            pool_id = pools.open_pool(
+                customer_id=row.customer_id,
+                credit_type_id=mapping.credit_type_id,
+                resource_id=row.resource_id,
+                now=now,
+            )
+            demands.append(
+                (
+                    pool_id,
+                    Demand(
+                        amount=cost.amount,
+                        key=f"{row.pk}:{measure.feature.pk}",
+                        used_at=row.occurred_at,
+                        kind=ConsumptionKind.EVENT,
+                        dimensions=row.dimensions,
+                        feature_id=measure.feature.pk,
+                        event_id=row.pk,
+                        flags=(*measure.flags, *cost.flags),
+                    ),
+                )
+            )
+    return demands
+
+
+def _plain(dimensions: Mapping[str, Any]) -> dict[str, Any]:
+    """Dimensions as JSON keeps them exactly: numbers that are not whole become text."""
+    return {
+        name: _exact(value) if isinstance(value, Decimal) else value
+        for name, value in dimensions.items()
+    }
+
+
+def _exact(number: Decimal) -> int | str:
+    return int(number) if number == number.to_integral_value() else f"{number:f}"
+
+
+def _fingerprint(event: Event) -> str:
+    content = {name: str(value) for name, value in event.dimensions.items()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

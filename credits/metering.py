@@ -1,0 +1,182 @@
+"""From use to cost: which features an event measures, and what that costs (R7, R33, R41)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.db.models import Count, Max, Min, Sum
+
+from catalog.amounts import LIMIT, ZERO, rounded
+from catalog.formulas import parse
+from catalog.models import Aggregation, ConsumptionMapping, Feature
+from credits.models import UsageRecord
+from subscriptions.entitlements import effective_mappings
+from subscriptions.models import Customer, Subscription
+
+EVENT_NAME = "eventName"
+
+
+@dataclass(slots=True, frozen=True)
+class Cost:
+    """What one use costs in one credit type; `flags` name what was missing or wrong."""
+
+    credit_type_id: int
+    feature_id: int
+    amount: Decimal
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Measure:
+    """How much of a feature one event used: a number to sum or compare, a text to count."""
+
+    feature: Feature
+    value: Decimal
+    text: str = ""
+    flags: tuple[str, ...] = ()
+
+
+def matches(feature: Feature, event_name: str, dimensions: Mapping[str, Any]) -> bool:
+    """Whether an event counts for an event-based feature: one group of filters holds (R7)."""
+    fields = {**dimensions, EVENT_NAME: event_name}
+    return any(
+        all(_holds(condition, fields) for condition in group.get("conditions", []))
+        for group in feature.meter_filters
+    )
+
+
+def measure(feature: Feature, dimensions: Mapping[str, Any]) -> Measure:
+    """What a matching event adds to `feature`; a missing or odd number is 0 and flagged."""
+    if feature.aggregation == Aggregation.COUNT:
+        return Measure(feature, Decimal(1))
+    value = dimensions.get(feature.aggregation_field)
+    if feature.aggregation == Aggregation.UNIQUE:
+        return Measure(feature, ZERO, "" if value is None else str(value)[:255])
+    number = as_number(value)
+    if number is None or abs(number) >= LIMIT:
+        return Measure(feature, ZERO, flags=(f"{feature.aggregation_field} is not a number",))
+    return Measure(feature, rounded(number))
+
+
+def mappings_in_force(
+    customer: Customer, resource_id: int | None, now: datetime
+) -> list[ConsumptionMapping]:
+    """What use costs this customer, or this resource of it, at `now` (R33, R42).
+
+    Where several subscriptions map the same feature to the same credit type, the one
+    started first says what it costs.
+    """
+    subscriptions = Subscription.objects.filter(customer=customer, resource_id=resource_id)
+    found: dict[tuple[int, int], ConsumptionMapping] = {}
+    for subscription in subscriptions.in_force(now).order_by("started_at", "pk"):
+        for mapping in effective_mappings(subscription):
+            found.setdefault((mapping.feature_id, mapping.credit_type_id), mapping)
+    return list(found.values())
+
+
+def cost(mapping: ConsumptionMapping, units: Decimal, dimensions: Mapping[str, Any]) -> Cost:
+    """What `units` of the mapped feature cost, by rate or formula, at least 0 (R34)."""
+    if mapping.formula:
+        result = parse(mapping.formula).evaluate(dimensions)
+        return Cost(
+            mapping.credit_type_id, mapping.feature_id, result.amount, tuple(result.warnings)
+        )
+    amount = rounded(max(units, ZERO) * (mapping.rate or ZERO))
+    return Cost(mapping.credit_type_id, mapping.feature_id, amount)
+
+
+def used(
+    *,
+    customer_id: int,
+    resource_id: int | None,
+    feature: Feature,
+    since: datetime | None,
+    until: datetime,
+) -> Decimal:
+    """How much of a feature was used in [since, until), by its aggregation (R7).
+
+    A report that set the total counts from its instant on; what came before it does not.
+    """
+    records = UsageRecord.objects.filter(
+        customer_id=customer_id,
+        resource_id=resource_id,
+        feature=feature,
+        occurred_at__lt=until,
+    )
+    if since is not None:
+        records = records.filter(occurred_at__gte=since)
+    match feature.aggregation:
+        case Aggregation.UNIQUE:
+            texts = records.exclude(text="")
+            return Decimal(texts.aggregate(n=Count("text", distinct=True))["n"])
+        case Aggregation.MAX:
+            return records.aggregate(n=Max("value"))["n"] or ZERO
+        case Aggregation.MIN:
+            return records.aggregate(n=Min("value"))["n"] or ZERO
+        case Aggregation.AVG:
+            total = records.aggregate(total=Sum("value"), n=Count("pk"))
+            return rounded(total["total"] / total["n"]) if total["n"] else ZERO
+    last_set = records.filter(sets_total=True).order_by("occurred_at", "pk").last()
+    if last_set is None:
+        return records.aggregate(n=Sum("value"))["n"] or ZERO
+    later = records.filter(sets_total=False, pk__gt=last_set.pk)
+    return last_set.value + (later.aggregate(n=Sum("value"))["n"] or ZERO)
+
+
+def as_number(value: Any) -> Decimal | None:
+    """A dimension as a finite number, if it is one; true and false are not."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _holds(condition: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    actual = fields.get(condition["field"])
+    match condition["operation"]:
+        case "IS_NULL":
+            return actual is None
+        case "IS_NOT_NULL":
+            return actual is not None
+        case "IN":
+            return actual is not None and _text(actual) in _texts(condition.get("values"))
+        case "NOT_EQUALS":
+            return actual is None or _text(actual) != _text(condition.get("value"))
+        case operation:
+            return actual is not None and _compares(operation, actual, condition.get("value"))
+
+
+def _compares(operation: str, actual: Any, wanted: Any) -> bool:
+    match operation:
+        case "EQUALS":
+            return _text(actual) == _text(wanted)
+        case "CONTAINS":
+            return _text(wanted) in _text(actual)
+        case "STARTS_WITH":
+            return _text(actual).startswith(_text(wanted))
+        case "ENDS_WITH":
+            return _text(actual).endswith(_text(wanted))
+    left, right = as_number(actual), as_number(wanted)
+    if left is None or right is None:
+        return False
+    return {
+        "GREATER_THAN": left > right,
+        "GREATER_THAN_OR_EQUAL": left >= right,
+        "LESS_THAN": left < right,
+        "LESS_THAN_OR_EQUAL": left <= right,
+    }[operation]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _texts(values: Sequence[Any] | None) -> set[str]:
+    return {_text(value) for value in values or ()}

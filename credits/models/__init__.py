@@ -1,0 +1,21 @@
+"""The nouns of credits: pools, schedules, grants, the ledger, consumption and use."""
+
+from credits.models.consumption import Consumption, ConsumptionKind
+from credits.models.grants import Grant, GrantSource, GrantStatus
+from credits.models.ledger import LedgerEntry
+from credits.models.pools import Pool
+from credits.models.schedules import Schedule
+from credits.models.usage import UsageEvent, UsageRecord
+
+__all__ = [
+    "Consumption",
+    "ConsumptionKind",
+    "Grant",
+    "GrantSource",
+    "GrantStatus",
+    "LedgerEntry",
+    "Pool",
+    "Schedule",
+    "UsageEvent",
+    "UsageRecord",
+]

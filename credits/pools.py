@@ -1,0 +1,299 @@
+"""Pools: open one, lock it and bring it up to now, and say what is in it (R42, R43)."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import connection
+from django.db.models import F, Q
+
+from catalog.credit_types import UnknownCreditType
+from catalog.models import CreditType
+from credits import timeline
+from credits.book import Ending, GrantState, GrantType, PoolState, ScheduleState, Stage
+from credits.models import Grant, Pool, Schedule
+from subscriptions import customers
+from workspace.errors import UnknownObject
+
+
+class UnknownPool(UnknownObject):
+    """There is no such pool."""
+
+
+@dataclass(slots=True, eq=False)
+class LockedPool:
+    """A pool whose row this transaction holds, brought up to the moment of its lock.
+
+    Only `lock` and `lock_due` make one; what moves credits asks for one. Movements stay
+    on paper in `state` until `credits.ledger.write`.
+    """
+
+    row: Pool
+    state: PoolState
+    knows_schedules: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Standing:
+    """What a pool holds at an instant (R43, R44).
+
+    `granted` and `consumed` total the active grants, `consumed` with the overdraft;
+    `balance` is their difference. `next_reset_at` is None if nothing recurs.
+    """
+
+    balance: Decimal
+    granted: Decimal
+    consumed: Decimal
+    next_reset_at: datetime | None
+    is_entitled: bool
+    has_soft_limit: bool
+    is_revoked: bool
+
+
+def open_pool(
+    *, customer_id: int, credit_type_id: int, resource_id: int | None, now: datetime
+) -> int:
+    """The id of the customer's pool, which is made if it is the first time (R42)."""
+    pool, _ = Pool.objects.get_or_create(
+        customer_id=customer_id,
+        credit_type_id=credit_type_id,
+        resource_id=resource_id,
+        defaults={"created_at": now},
+    )
+    return pool.pk
+
+
+def locate(*, customer_id: str, credit_type_id: str, resource_id: str | None, now: datetime) -> int:
+    """The id of the pool that these public ids name; made if it is the first time (R42).
+
+    An archived credit type keeps the pools it has (R3).
+
+    Raises:
+        UnknownCustomer, CustomerIsArchived, UnknownCreditType, UnknownResource: which of the
+            ids is at fault.
+    """
+    named = Pool.objects.filter(
+        customer__public_id=customer_id,
+        customer__archived_at=None,
+        credit_type__public_id=credit_type_id,
+        resource__public_id=resource_id,
+    ).order_by(F("credit_type__archived_at").desc(nulls_first=True))
+    pool_id = named.values_list("pk", flat=True).first()
+    if pool_id is not None:
+        return pool_id
+    customer = customers.find_active(customer_id)
+    credit_type = CreditType.objects.active().filter(public_id=credit_type_id).first()
+    if credit_type is None:
+        raise UnknownCreditType("There is no active credit type of that ID.", field="currencyId")
+    resource = customers.find_resource(customer, resource_id) if resource_id else None
+    return open_pool(
+        customer_id=customer.pk,
+        credit_type_id=credit_type.pk,
+        resource_id=resource.pk if resource else None,
+        now=now,
+    )
+
+
+def lock(pool_id: int, now: datetime, *, with_schedules: bool = False) -> LockedPool:
+    """Take the pool's row lock and bring the pool up to `now` on paper.
+
+    Every write begins here. `with_schedules` is for verbs that add grants or edit
+    schedules; the others read them only when something is due.
+
+    Raises:
+        UnknownPool: there is no pool of that id.
+    """
+    row = Pool.objects.select_for_update().filter(pk=pool_id).first()
+    if row is None:
+        raise UnknownPool("There is no such pool.")
+    return _brought_up([row], now, with_schedules=with_schedules)[0]
+
+
+def lock_several(
+    pool_ids: Collection[int], now: datetime, *, with_schedules: bool = False
+) -> list[LockedPool]:
+    """As `lock`, for several pools, in primary-key order so that nobody waits in a circle."""
+    rows = list(Pool.objects.select_for_update().filter(pk__in=pool_ids).order_by("pk"))
+    return _brought_up(rows, now, with_schedules=with_schedules)
+
+
+def lock_due(now: datetime, *, at_most: int) -> list[LockedPool]:
+    """Lock up to `at_most` pools that are due and that nobody else is working on."""
+    skip_locked = connection.features.has_select_for_update_skip_locked
+    due = Pool.objects.select_for_update(skip_locked=skip_locked).due(now)
+    rows = sorted(due.order_by("next_change_at")[:at_most], key=lambda row: row.pk)
+    return _brought_up(rows, now, with_schedules=True)
+
+
+def standing(row: Pool, now: datetime) -> Standing:
+    """What the pool holds at `now`, whether or not anybody wrote down what was due."""
+    return standings([row], now)[row.pk]
+
+
+def standings(rows: Sequence[Pool], now: datetime) -> dict[int, Standing]:
+    """As `standing`, for many pools in a constant number of queries."""
+    due = [row for row in rows if row.next_change_at is not None and row.next_change_at <= now]
+    computed = {
+        state.pk: _standing_of(timeline.advance(state, now)[0])
+        for state in load(due, with_schedules=True)
+    }
+    return {row.pk: computed.get(row.pk) or _stored_standing(row) for row in rows}
+
+
+def load(rows: Sequence[Pool], *, with_schedules: bool) -> list[PoolState]:
+    """The pools as they are stored, with their live grants, in the order of `rows`."""
+    if not rows:
+        return []
+    ids = [row.pk for row in rows]
+    schedules: dict[int, ScheduleState] = {}
+    schedules_of: dict[int, list[ScheduleState]] = {pool_id: [] for pool_id in ids}
+    if with_schedules:
+        for schedule in _schedules_that_matter(ids):
+            schedules[schedule.pk] = _schedule_state(schedule)
+            schedules_of[schedule.pool_id].append(schedules[schedule.pk])
+    grants_of: dict[int, list[GrantState]] = {pool_id: [] for pool_id in ids}
+    for pool_id, schedule_id, *columns in (
+        Grant.objects.live().filter(pool_id__in=ids).order_by("pk").values_list(*GRANT_COLUMNS)
+    ):
+        grants_of[pool_id].append(_grant_state(columns, schedules.get(schedule_id)))
+    return [
+        PoolState(
+            pk=row.pk,
+            balance=row.balance,
+            granted=row.granted,
+            consumed=row.consumed,
+            last_entry_number=row.last_entry_number,
+            as_of=row.as_of,
+            grants=grants_of[row.pk],
+            schedules=schedules_of[row.pk],
+        )
+        for row in rows
+    ]
+
+
+GRANT_COLUMNS = (
+    "pool_id",
+    "schedule_id",
+    "pk",
+    "type",
+    "amount",
+    "consumed",
+    "priority",
+    "effective_at",
+    "expires_at",
+    "created_at",
+    "stage",
+    "payment_pending",
+    "name",
+)
+
+
+def _grant_state(columns: Sequence, schedule: ScheduleState | None) -> GrantState:
+    (pk, type_, amount, consumed, priority, effective_at, expires_at, created_at, stage, pending,
+     name) = columns  # fmt: skip
+    return GrantState(
+        pk=pk,
+        type=GrantType(type_),
+        amount=amount,
+        consumed=consumed,
+        priority=priority,
+        effective_at=effective_at,
+        expires_at=expires_at,
+        created_at=created_at,
+        stage=Stage(stage),
+        payment_pending=pending,
+        name=name,
+        schedule=schedule,
+    )
+
+
+def grant_state(row: Grant) -> GrantState:
+    """A grant that is not live any more, as it stands on paper."""
+    state = _grant_state([getattr(row, column) for column in GRANT_COLUMNS[2:]], None)
+    state.voided_at = row.voided_at
+    return state
+
+
+def _schedules_that_matter(pool_ids: Collection[int]) -> Iterable[Schedule]:
+    """All but those that ended in a period that is over: a mark counts within its period."""
+    return (
+        Schedule.objects.filter(pool_id__in=pool_ids)
+        .filter(Q(ended=False) | Q(next_at__gt=F("ends_at")))
+        .order_by("pk")
+    )
+
+
+def _schedule_state(row: Schedule) -> ScheduleState:
+    return ScheduleState(
+        pk=row.pk,
+        subscription_id=row.subscription_id,
+        source_id=row.source_id,
+        source_is_addon=row.source_is_addon,
+        name=row.name,
+        amount=row.amount,
+        cadence=row.cadence,
+        anchor_at=row.anchor_at,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        ending=Ending(row.ending),
+        is_override=row.is_override,
+        is_granted=row.is_granted,
+        has_soft_limit=row.has_soft_limit,
+        mark=row.mark,
+        given_back=row.given_back,
+        period_starts_at=row.period_starts_at,
+        next_at=row.next_at,
+        ended=row.ended,
+    )
+
+
+def _brought_up(rows: list[Pool], now: datetime, *, with_schedules: bool) -> list[LockedPool]:
+    due = any(row.next_change_at is not None and row.next_change_at <= now for row in rows)
+    knows_schedules = with_schedules or due
+    return [
+        LockedPool(row, timeline.advance(state, now)[0], knows_schedules)
+        for row, state in zip(rows, load(rows, with_schedules=knows_schedules), strict=True)
+    ]
+
+
+def _standing_of(state: PoolState) -> Standing:
+    in_force = [schedule for schedule in state.schedules if schedule.in_force]
+    return Standing(
+        balance=state.balance,
+        granted=state.granted,
+        consumed=state.consumed,
+        next_reset_at=timeline.next_reset_at(state),
+        is_entitled=bool(in_force),
+        has_soft_limit=any(schedule.has_soft_limit for schedule in in_force),
+        is_revoked=bool(in_force) and not any(schedule.is_granted for schedule in in_force),
+    )
+
+
+def _stored_standing(row: Pool) -> Standing:
+    return Standing(
+        balance=row.balance,
+        granted=row.granted,
+        consumed=row.consumed,
+        next_reset_at=row.next_reset_at,
+        is_entitled=row.is_entitled,
+        has_soft_limit=row.has_soft_limit,
+        is_revoked=row.is_revoked,
+    )
+
+
+def standing_on_paper(locked_pool: LockedPool) -> Standing:
+    """What a locked pool holds, with the movements not yet written."""
+    state = locked_pool.state
+    if locked_pool.knows_schedules:
+        return _standing_of(state)
+    stored = _stored_standing(locked_pool.row)
+    return Standing(
+        balance=state.balance,
+        granted=state.granted,
+        consumed=state.consumed,
+        next_reset_at=stored.next_reset_at,
+        is_entitled=stored.is_entitled,
+        has_soft_limit=stored.has_soft_limit,
+        is_revoked=stored.is_revoked,
+    )

@@ -1,0 +1,123 @@
+"""What a subscription would give, in words, before it is stored (R15, R16).
+
+The pools are walked by the same functions that will do it; nothing is written.
+"""
+
+from collections import defaultdict
+from datetime import datetime
+from decimal import Decimal
+
+from catalog.models import Cadence
+from catalog.wording import number, units_of
+from credits import changes, pools, recurring, timeline
+from credits.book import Entry, EntryType, GrantType, PoolState
+from credits.models import Pool
+from credits.recurring import Allowance
+from subscriptions.causes import Cause
+from subscriptions.entitlements import CreditSource
+from subscriptions.previews import CreditLine, Preview, SourceLine
+
+SUSPENDED = "gives nothing while the override lasts"
+
+
+def credit_lines(preview: Preview, now: datetime) -> list[CreditLine]:
+    """One line per credit type that the subscription includes."""
+    by_type: dict[int, list[CreditSource]] = defaultdict(list)
+    for source in preview.sources:
+        by_type[source.credit_type_id].append(source)
+    return [_line(preview, sources, now) for sources in by_type.values()]
+
+
+def _line(preview: Preview, sources: list[CreditSource], now: datetime) -> CreditLine:
+    credit_type = sources[0].credit_type
+    allowances = recurring.in_force(sources)
+    suspended = recurring.suspended(sources)
+    return CreditLine(
+        credit_type_id=credit_type.pk,
+        name=credit_type.name,
+        value=_recurring_value(allowances) or "none",
+        sources=tuple(
+            SourceLine(
+                name=f"{source.name} × {source.quantity}" if source.quantity > 1 else source.name,
+                value=_value(source, recurring.amount_of(source)),
+                note=SUSPENDED if source in suspended else _reason_for_nothing(source),
+            )
+            for source in sources
+        ),
+        granted=_granted_at_once(preview, allowances, credit_type.pk, now),
+        note=_override_note(allowances, suspended),
+    )
+
+
+def _recurring_value(allowances: list[Allowance]) -> str:
+    """Such as "80,000 credits / month", the cadences joined where a mix recurs."""
+    parts = []
+    for cadence in Cadence:
+        amount = sum(
+            (
+                allowance.amount
+                for allowance in allowances
+                if allowance.source.cadence == cadence and allowance.source.is_granted
+            ),
+            Decimal(0),
+        )
+        if amount:
+            unit = units_of(allowances[0].source.credit_type, amount)
+            parts.append(f"{number(amount)} {unit} / {cadence.label}")
+    return " + ".join(parts)
+
+
+def _value(source: CreditSource, amount: Decimal) -> str:
+    unit = units_of(source.credit_type, amount)
+    return f"{number(amount)} {unit} / {Cadence(source.cadence).label}"
+
+
+def _reason_for_nothing(source: CreditSource) -> str:
+    if not source.is_granted:
+        return "not granted"
+    if source.amount is None:
+        return "the amount is set per subscription"
+    if source.linked and not source.units:
+        return "no units of the linked feature"
+    return ""
+
+
+def _override_note(allowances: list[Allowance], suspended: list[CreditSource]) -> str:
+    """R16: wherever such a mix is shown, it says that the increments give nothing."""
+    if not suspended:
+        return ""
+    names = ", ".join(source.name for source in suspended)
+    return f"{allowances[0].source.name} overrides: {names} {SUSPENDED}."
+
+
+def _granted_at_once(
+    preview: Preview, allowances: list[Allowance], credit_type_id: int, now: datetime
+) -> str:
+    """What starting the subscription would grant now: the pool walked with its schedules."""
+    subscription = preview.subscription
+    row = Pool.objects.filter(
+        customer_id=subscription.customer_id,
+        credit_type_id=credit_type_id,
+        resource_id=subscription.resource_id,
+    ).first()
+    state = PoolState(pk=0)
+    if row is not None:
+        state = timeline.advance(pools.load([row], with_schedules=True)[0], now)[0]
+    before = len(state.entries)
+    changes.plan(state, subscription, allowances, cause=Cause.START, now=now)
+    timeline.turn(state, now)
+    granted = [
+        entry
+        for entry in state.entries[before:]
+        if entry.type == EntryType.GRANTED and entry.grant.type == GrantType.RECURRING
+    ]
+    return _granted_sentence(granted, allowances)
+
+
+def _granted_sentence(entries: list[Entry], allowances: list[Allowance]) -> str:
+    if not entries:
+        return ""
+    total = sum((entry.amount for entry in entries), Decimal(0))
+    until = min(entry.grant.expires_at for entry in entries if entry.grant.expires_at)
+    unit = units_of(allowances[0].source.credit_type, total)
+    return f"{number(total)} {unit} now, until {until:%-d %b %Y, %H:%M} UTC"

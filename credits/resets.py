@@ -1,0 +1,87 @@
+"""Find pools that are due, in batches, and write down what time did to them (R22, R24).
+
+Late is harmless: whatever reads a pool computes the same. Twice is harmless too: a pool
+that was brought up to now is not due any more.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from credits import ledger, pools
+from credits.models import Pool
+from workspace.actors import SYSTEM
+from workspace.acts import act
+
+BATCH = 200
+
+
+@dataclass(slots=True, frozen=True)
+class Sweep:
+    """What a sweep did: pools written, pools set aside, and whether some are still due."""
+
+    written: int
+    set_aside: int
+    more: bool
+
+
+def sweep(*, now: datetime, seconds: float, batch: int = BATCH) -> Sweep:
+    """Bring due pools up to `now` for at most about `seconds`, batch by batch.
+
+    Several sweeps may run at once; each takes pools the others do not hold. A pool that
+    cannot be written is set aside and reported, and holds up no other.
+    """
+    started = time.monotonic()
+    written = set_aside = 0
+    while time.monotonic() - started < seconds:
+        try:
+            count = write_batch(now=now, at_most=batch)
+        except Exception:
+            done, bad = _one_by_one(now=now, at_most=batch)
+            count = done + bad
+            written, set_aside = written + done, set_aside + bad
+        else:
+            written += count
+        if count == 0:
+            return Sweep(written, set_aside, more=False)
+    return Sweep(written, set_aside, more=Pool.objects.due(now).exists())
+
+
+@act
+def write_batch(*, now: datetime, at_most: int) -> int:
+    """Bring up to `at_most` due pools up to `now` in one transaction; say how many."""
+    locked = pools.lock_due(now, at_most=at_most)
+    ledger.write(locked, actor=SYSTEM, now=now)
+    return len(locked)
+
+
+@act
+def write_one(*, pool_id: int, now: datetime) -> None:
+    """Bring one pool up to `now`."""
+    ledger.write([pools.lock(pool_id, now, with_schedules=True)], actor=SYSTEM, now=now)
+
+
+@act
+def set_aside(*, pool_id: int, because: str, now: datetime) -> None:
+    """Leave a pool out of sweeps until somebody looks at it; say why."""
+    Pool.objects.filter(pk=pool_id).update(set_aside_at=now, set_aside_because=because[:2000])
+
+
+@act
+def try_again(*, pool_id: int) -> None:
+    """Let sweeps take up a pool that was set aside."""
+    Pool.objects.filter(pk=pool_id).update(set_aside_at=None, set_aside_because="")
+
+
+def _one_by_one(*, now: datetime, at_most: int) -> tuple[int, int]:
+    """After a batch failed: write each pool alone, and set aside those that fail."""
+    due = Pool.objects.due(now).order_by("next_change_at").values_list("pk", flat=True)
+    written = bad = 0
+    for pool_id in list(due[:at_most]):
+        try:
+            write_one(pool_id=pool_id, now=now)
+            written += 1
+        except Exception as error:
+            set_aside(pool_id=pool_id, because=f"{type(error).__name__}: {error}", now=now)
+            bad += 1
+    return written, bad

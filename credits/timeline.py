@@ -1,0 +1,231 @@
+"""What time does to a pool: expire, take effect, issue, settle (R18, R20–R26, R36).
+
+Reset, read, preview and forecast all walk a pool through `advance`; it is the only place
+where these rules are written. It knows neither database nor clock.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from credits import burn_order
+from credits.book import (
+    ZERO,
+    Ending,
+    Entry,
+    EntryType,
+    GrantState,
+    GrantType,
+    PoolState,
+    ScheduleState,
+    Stage,
+)
+from subscriptions import periods
+
+RECURRING_PRIORITY = 10
+
+
+def advance(pool: PoolState, until: datetime) -> tuple[PoolState, list[Entry]]:
+    """The pool as it is at `until`, and the entries that happened on the way.
+
+    Works through every instant in order, each at its true time, however long the way
+    (R24). `pool` itself is left untouched; walking in one step or in many is the same.
+    """
+    pool = pool.copy()
+    known = len(pool.entries)
+    while (at := next_change_at(pool)) is not None and at <= until:
+        turn(pool, at)
+    return pool, pool.entries[known:]
+
+
+def next_change_at(pool: PoolState) -> datetime | None:
+    """The next instant at which time alone changes the pool; None when it never will."""
+    return min(_instants(pool), default=None)
+
+
+def next_reset_at(pool: PoolState) -> datetime | None:
+    """When the next recurring grant is due, of the schedules in force (R43)."""
+    return min(
+        (
+            schedule.next_at
+            for schedule in pool.schedules
+            if schedule.in_force and schedule.is_granted and schedule.next_at is not None
+        ),
+        default=None,
+    )
+
+
+def turn(pool: PoolState, at: datetime) -> None:
+    """Do in place everything that is due in the pool at the instant `at`.
+
+    In this order: expire old; end and start schedules; let grants take effect and issue,
+    in burn order; carry consumption; void; settle the overdraft (R22, section 6). A change
+    inside a period is a schedule edited and then turned at its instant.
+    """
+    ending = [
+        schedule
+        for schedule in pool.schedules
+        if not schedule.ended and schedule.ends_at is not None and schedule.ends_at <= at
+    ]
+    for schedule in ending:
+        schedule.ended = schedule.changed = True
+    for grant in burn_order.ordered(_expired(pool, ending, at)):
+        pool.close(grant, EntryType.EXPIRED, at, by_time=True)
+    starting = [schedule for schedule in pool.schedules if _starts(schedule, at)]
+    for schedule in starting:
+        _start(pool, schedule, at)
+    arriving = [grant for grant in pool.grants if _takes_effect(grant, at)]
+    for schedule in pool.schedules:
+        if schedule.in_force:
+            _roll(schedule, at)
+            issued = _issue(schedule, at)
+            if issued is not None:
+                arriving.append(issued)
+    for grant in burn_order.ordered(arriving):
+        pool.open(grant, at, by_time=True)
+    for schedule in ending:
+        if schedule.ending == Ending.CARRY:
+            _carry(pool, schedule, starting, at)
+    for schedule in ending:
+        _take_back(pool, schedule, at)
+    settle(pool, at)
+    pool.schedules = [
+        schedule
+        for schedule in pool.schedules
+        if schedule.changed or not schedule.ended or (schedule.next_at or at) > at
+    ]
+
+
+def settle(pool: PoolState, at: datetime, *, by_time: bool = True) -> None:
+    """Let grants that have something left pay the overdraft, in burn order (R36)."""
+    overdraft = pool.overdraft
+    if overdraft is None:
+        return
+    shares, unpaid = burn_order.split(overdraft.consumed, pool.open_grants)
+    for share in shares:
+        pool.move_consumption(overdraft, share.grant, share.amount, at, by_time=by_time)
+    if not unpaid:
+        pool.close(overdraft, EntryType.VOIDED, at, by_time=by_time)
+
+
+def _instants(pool: PoolState) -> Iterator[datetime]:
+    for grant in pool.grants:
+        if grant.stage == Stage.WAITING and not grant.payment_pending:
+            yield grant.effective_at
+        if grant.stage != Stage.CLOSED and grant.expires_at is not None:
+            yield grant.expires_at
+    for schedule in pool.schedules:
+        if schedule.ended:
+            continue
+        if schedule.ends_at is not None:
+            yield schedule.ends_at
+        if schedule.next_at is None:
+            yield schedule.starts_at
+        else:
+            yield schedule.next_at
+
+
+def _expired(pool: PoolState, ending: list[ScheduleState], at: datetime) -> list[GrantState]:
+    """Grants whose time is over, and those that expire with their schedule (R25, R26)."""
+    return [
+        grant
+        for grant in pool.grants
+        if grant.stage != Stage.CLOSED
+        and (
+            (grant.expires_at is not None and grant.expires_at <= at)
+            or (grant.schedule in ending and _expires_with_schedule(grant, at))
+        )
+    ]
+
+
+def _expires_with_schedule(grant: GrantState, at: datetime) -> bool:
+    return (
+        grant.schedule is not None
+        and grant.schedule.ending == Ending.EXPIRE
+        and grant.effective_at < at
+    )
+
+
+def _takes_effect(grant: GrantState, at: datetime) -> bool:
+    return grant.stage == Stage.WAITING and not grant.payment_pending and grant.effective_at <= at
+
+
+def _starts(schedule: ScheduleState, at: datetime) -> bool:
+    return schedule.next_at is None and not schedule.ended and schedule.starts_at <= at
+
+
+def _start(pool: PoolState, schedule: ScheduleState, at: datetime) -> None:
+    """Begin the period that `at` lies in, with the mark the source left in it (R31)."""
+    schedule.period_starts_at, schedule.next_at = periods.containing(
+        schedule.anchor_at, schedule.cadence, at
+    )
+    schedule.changed = True
+    for earlier in pool.schedules:
+        if (
+            earlier is not schedule
+            and earlier.ended
+            and earlier.source == schedule.source
+            and earlier.period_starts_at == schedule.period_starts_at
+        ):
+            schedule.mark = max(schedule.mark, earlier.mark)
+            schedule.given_back = max(schedule.given_back, earlier.given_back)
+
+
+def _roll(schedule: ScheduleState, at: datetime) -> None:
+    """Turn to the next period when the current one is over; its mark starts at zero."""
+    if schedule.next_at is not None and schedule.next_at <= at:
+        schedule.period_starts_at, schedule.next_at = periods.containing(
+            schedule.anchor_at, schedule.cadence, at
+        )
+        schedule.mark = schedule.given_back = ZERO
+        schedule.changed = True
+
+
+def _issue(schedule: ScheduleState, at: datetime) -> GrantState | None:
+    """The step from the mark to the amount, if there is one (R22, R23, R27)."""
+    due = schedule.amount - (schedule.mark - schedule.given_back)
+    if not schedule.is_granted or due <= 0:
+        return None
+    grant = GrantState(
+        type=GrantType.RECURRING,
+        amount=due,
+        priority=RECURRING_PRIORITY,
+        effective_at=at,
+        expires_at=schedule.grants_until,
+        created_at=at,
+        schedule=schedule,
+        period_starts_at=schedule.period_starts_at,
+        mark_before=schedule.mark,
+        name=schedule.name,
+    )
+    schedule.mark += due
+    schedule.changed = True
+    return grant
+
+
+def _given_by(pool: PoolState, schedule: ScheduleState) -> list[GrantState]:
+    return [grant for grant in pool.open_grants if grant.schedule is schedule]
+
+
+def _carry(
+    pool: PoolState, ending: ScheduleState, starting: list[ScheduleState], at: datetime
+) -> None:
+    """Move consumption of an ending source to what starts in its place (R29–R31).
+
+    Up to what the new grants can pay, in burn order; the rest stays where it is.
+    """
+    targets = [
+        grant
+        for schedule in starting
+        if schedule.subscription_id == ending.subscription_id
+        for grant in _given_by(pool, schedule)
+    ]
+    for source in burn_order.ordered(_given_by(pool, ending)):
+        shares, _ = burn_order.split(source.consumed, targets)
+        for share in shares:
+            pool.move_consumption(source, share.grant, share.amount, at, by_time=True)
+
+
+def _take_back(pool: PoolState, schedule: ScheduleState, at: datetime) -> None:
+    """Void what an ended source has left, and note it as given back."""
+    for grant in burn_order.ordered(_given_by(pool, schedule)):
+        schedule.given_back += pool.close(grant, EntryType.VOIDED, at, by_time=True)
