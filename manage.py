@@ -13,8 +13,8 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     try:
-        # Django would swallow a refusal here and go on without settings: read them first.
-        settings.configured or settings.INSTALLED_APPS
+        # Django would swallow a refusal and go on without settings: have them read first.
+        settings.INSTALLED_APPS  # noqa: B018
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as refusal:
         sys.exit(f"Stipend does not start: {refusal}")

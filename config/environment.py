@@ -3,6 +3,8 @@
 `NAME_FILE` names a file that holds the value of `NAME`, for secrets that are mounted as files.
 """
 
+from typing import Any
+
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
@@ -10,14 +12,14 @@ from django.core.exceptions import ImproperlyConfigured
 class Environment(environ.FileAwareEnv):
     """The environment, refusing in a sentence what cannot be read as what it should be."""
 
-    def get_value(self, var, cast=None, default=environ.Env.NOTSET, parse_default=False):
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         """Read `var` as the package does, without spaces or line breaks around it.
 
         Raises:
             ImproperlyConfigured: The value is of the wrong kind, or its file cannot be read.
         """
         try:
-            value = super().get_value(var, cast, default, parse_default)
+            value = super().get_value(var, *args, **kwargs)
         except OSError as error:
             raise unreadable_file(var, error) from error
         except ValueError as error:

@@ -62,8 +62,7 @@ def check_label_colour(colour: str) -> None:
     """Refuse a colour that the header of the admin does not have."""
     if colour not in LABEL_COLOURS:
         raise ImproperlyConfigured(
-            f"STIPEND_WORKSPACE_COLOUR is {colour!r};"
-            f" it must be one of {', '.join(LABEL_COLOURS)}."
+            f"STIPEND_WORKSPACE_COLOUR is {colour!r}; it must be one of {', '.join(LABEL_COLOURS)}."
         )
 
 

@@ -50,7 +50,8 @@ class Cluster:
             env=os.environ | {worker.CLUSTER_VARIABLE: self.name},
             pass_fds=[self.pulse.sender],
             start_new_session=True,
-            preexec_fn=end_with_parent if sys.platform == "linux" else None,
+            # The supervisor has one thread, so nothing can be half-done at the fork.
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
         )
 
     def has_ended(self) -> bool:
