@@ -6,16 +6,18 @@ Nothing here rounds silently but `rounded`, which is where a cost is born (R34).
 """
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.expressions import Combinable
 
 PLACES = 6
 MICRO = Decimal("0.000001")
 PER_CREDIT = 10**PLACES
 ZERO = Decimal(0)
 LARGEST_MICROS = 2**63 - 1
+MOST_DIGITS = 16
 TOO_FINE = "Enter at most six decimal places; amounts are never rounded."
 LIMIT = Decimal(10**12)
 """No single amount reaches this (R46); sums stay below 64 bits of millionths."""
@@ -32,7 +34,7 @@ def to_micros(amount: Decimal | int) -> int:
         amount = Decimal(amount)
     if not amount.is_finite():
         raise ValidationError("Enter a finite number.")
-    if amount.adjusted() > 15:
+    if amount.adjusted() >= MOST_DIGITS:
         raise ValidationError("Enter a smaller number.")
     if amount and amount.adjusted() < -PLACES:
         raise ValidationError(TOO_FINE)
@@ -43,7 +45,7 @@ def to_micros(amount: Decimal | int) -> int:
         raise ValidationError(TOO_FINE)
     if abs(micros) > LARGEST_MICROS:
         raise ValidationError("Enter a smaller number.")
-    return micros
+    return int(micros)
 
 
 def from_micros(micros: int) -> Decimal:
@@ -82,12 +84,17 @@ def validate_price(amount: Decimal) -> None:
     to_micros(amount)
 
 
-class AmountField(models.BigIntegerField):
+class AmountField(models.BigIntegerField):  # type: ignore[type-arg]
     """A `Decimal` amount of credits or money, stored as whole millionths.
 
     A seventh decimal is refused, never rounded. Comparisons and arithmetic between two
     such columns work on the stored integers.
     """
+
+    if TYPE_CHECKING:
+        _pyi_private_set_type: Decimal | int | Combinable  # type: ignore[assignment]
+        _pyi_private_get_type: Decimal  # type: ignore[assignment]
+        _pyi_lookup_exact_type: Decimal | int  # type: ignore[assignment]
 
     description = "Amount, exact to six decimal places"
     LARGEST = Decimal(9 * 10**12)
@@ -128,4 +135,4 @@ class AmountField(models.BigIntegerField):
     @property
     def validators(self) -> list[Any]:
         """Only those the model names: integer ranges mean nothing for a decimal."""
-        return list(self._validators)
+        return list(self._validators)  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ Pure once the two are loaded: `load` reads, `compare` compares.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -72,7 +72,7 @@ def load(version: PackageVersion) -> Contents:
 def compare(before: Contents | None, after: Contents) -> list[Change]:
     """What `after` adds to, changes in and removes from `before`; all is new without one."""
     return [
-        *_fields("Details", "", before and _details(before), _details(after)),
+        *_fields("Details", "", _details(before) if before else None, _details(after)),
         *_items(
             "Entitlements",
             before.credits if before else (),
@@ -146,10 +146,11 @@ def _items(
         if old is None:
             changes.append(Change(section, Kind.ADDED, label(item), "", summary(item)))
         else:
-            for change in _fields(section, label(item), fields(old), fields(item)):
-                changes.append(
-                    Change(section, Kind.CHANGED, change.label, change.before, change.after)
-                )
+            # A field that is filled or emptied is a change of the item it belongs to.
+            changes += [
+                replace(change, kind=Kind.CHANGED)
+                for change in _fields(section, label(item), fields(old), fields(item))
+            ]
     changes += [
         Change(section, Kind.REMOVED, label(item), summary(item), "") for item in old_items.values()
     ]

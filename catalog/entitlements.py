@@ -383,7 +383,7 @@ def _store(locked_draft: PackageVersion, entitlement: E, terms: CreditTerms | Fe
 
 def _change(
     locked_draft: PackageVersion,
-    entitlement: Entitlement,
+    entitlement: E,
     terms: CreditTerms | FeatureTerms,
     *,
     actor: Actor,

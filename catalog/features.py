@@ -13,7 +13,6 @@ from catalog.models import (
     Feature,
     FeatureEntitlement,
     FeatureType,
-    MeterType,
 )
 from workspace import activity
 from workspace.actors import Actor

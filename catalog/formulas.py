@@ -30,7 +30,8 @@ TOKEN = re.compile(
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_.]*)"
     r"|(?P<sign>[-+*/()])"
 )
-SPACE = re.compile(r"[ \t\r\n]*")
+TEXT_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+SPACES = " \t\r\n"
 
 
 class InvalidFormula(BadInput):
@@ -86,7 +87,7 @@ class Operation:
 Node = Number | Name | Negative | Operation
 
 
-class DivisionByZero(ArithmeticError):
+class DividedByZeroError(ArithmeticError):
     """Part of a formula is divided by 0; the event then costs 0 (R34)."""
 
 
@@ -117,7 +118,7 @@ class Formula:
             values[name] = _value_of(name, dimensions, warnings)
         try:
             exact = _value(self.root, values)
-        except DivisionByZero:
+        except DividedByZeroError:
             warnings.append("The formula divides by zero, so the cost is 0.")
             return Cost(Decimal(0), tuple(warnings))
         if exact >= int(LIMIT):
@@ -194,7 +195,7 @@ class _Parser:
                 self.refuse("Expected )")
             self.take()
             return node
-        self.refuse("Expected a number, a dimension or (")
+        return self.refuse("Expected a number, a dimension or (")
 
     def operator(self) -> str:
         self.operations += 1
@@ -231,9 +232,9 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _skip_space(text: str, position: int) -> int:
-    match = SPACE.match(text, position)
-    assert match is not None
-    return match.end()
+    while position < len(text) and text[position] in SPACES:
+        position += 1
+    return position
 
 
 def _names(node: Node) -> Iterator[str]:
@@ -276,7 +277,7 @@ def _combined(sign: str, left: Fraction, right: Fraction) -> Fraction:
         case "*":
             return left * right
     if right == 0:
-        raise DivisionByZero
+        raise DividedByZeroError
     return left / right
 
 
@@ -293,21 +294,17 @@ def _value_of(name: str, dimensions: Mapping[str, Any], warnings: list[str]) -> 
 
 
 def _number(value: Any) -> Fraction | None:
-    """`value` as a fraction, if it is a finite number (or text that says one) of a sane size."""
-    if isinstance(value, bool):
-        return None
+    """`value` as a fraction, if it is a finite number of a sane size, or text that says one."""
     if isinstance(value, str):
-        if len(value) > 2 * MOST_DIGITS or not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
-            return None
-        return Fraction(value)
-    if isinstance(value, float):
+        value = Decimal(value) if TEXT_NUMBER.fullmatch(value) else None
+    elif isinstance(value, float):
         value = Decimal(repr(value))
-    if not isinstance(value, int | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     number = Decimal(value)
-    if not number.is_finite():
+    if not number.is_finite() or len(number.as_tuple().digits) > 2 * MOST_DIGITS:
         return None
-    if number and (abs(number.adjusted()) > MOST_DIGITS or len(number.as_tuple().digits) > 60):
+    if number and abs(number.adjusted()) > MOST_DIGITS:
         return None
     return Fraction(number)
 

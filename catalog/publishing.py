@@ -11,7 +11,6 @@ from catalog import comparison, drafts, prices
 from catalog.comparison import Contents
 from catalog.features import COUNTED
 from catalog.models import (
-    CreditEntitlement,
     CreditType,
     Feature,
     FeatureStatus,
@@ -170,15 +169,14 @@ def _entitlement_refusals(contents: Contents) -> Iterator[Refusal]:
         feature = feature_entitlement.feature
         if feature.status == FeatureStatus.SUSPENDED:
             yield Refusal(f"The feature {feature.name} is archived: remove it.", "entitlements")
-    for any_entitlement in (*contents.credits, *contents.features):
-        if any_entitlement.is_custom and not takes_custom:
-            target = (
-                any_entitlement.credit_type
-                if isinstance(any_entitlement, CreditEntitlement)
-                else any_entitlement.feature
-            )
+    custom = [
+        *(one.credit_type.name for one in contents.credits if one.is_custom),
+        *(one.feature.name for one in contents.features if one.is_custom),
+    ]
+    if not takes_custom:
+        for name in custom:
             yield Refusal(
-                f"{target} is set per subscription, which only plans with custom pricing allow.",
+                f"{name} is set per subscription, which only plans with custom pricing allow.",
                 "entitlements",
             )
 

@@ -151,8 +151,8 @@ def a_published_plan(name: str = "Pro", **options: Any) -> Package:
     """A plan on sale; its version 1 is `plan.live`.
 
     Options: `product`, `public_id`, `entitlements` (see `some_credits` and `some_units`),
-    `mappings` (see `a_rate`), `monthly` and `yearly` price, `now`, and all details of a draft such as
-    `pricing_type`, `base_plan` or `compatible_addons`. Paid with 49 USD per month by default.
+    `mappings` (see `a_rate`), `monthly` and `yearly` price, `now`, and all details of a draft
+    such as `pricing_type`, `base_plan` or `compatible_addons`. By default 49 USD per month.
     """
     return published(a_plan(name, **options), now=options.get("now", NOW))
 

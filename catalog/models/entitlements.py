@@ -4,8 +4,8 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from catalog.amounts import AmountField, validate_amount
 from catalog.amounts import LIMIT as AMOUNT_LIMIT
+from catalog.amounts import AmountField, validate_amount
 
 
 class Cadence(models.TextChoices):

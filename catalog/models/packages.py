@@ -120,7 +120,8 @@ class PlanManager(models.Manager.from_queryset(PackageQuerySet)):  # type: ignor
 
     def get_queryset(self) -> PackageQuerySet:
         """Packages of the kind plan."""
-        return super().get_queryset().filter(kind=PackageKind.PLAN)
+        plans: PackageQuerySet = super().get_queryset().filter(kind=PackageKind.PLAN)
+        return plans
 
 
 class AddonManager(models.Manager.from_queryset(PackageQuerySet)):  # type: ignore[misc]
@@ -128,13 +129,14 @@ class AddonManager(models.Manager.from_queryset(PackageQuerySet)):  # type: igno
 
     def get_queryset(self) -> PackageQuerySet:
         """Packages of the kind add-on."""
-        return super().get_queryset().filter(kind=PackageKind.ADDON)
+        addons: PackageQuerySet = super().get_queryset().filter(kind=PackageKind.ADDON)
+        return addons
 
 
 class Plan(Package):
     """A package seen as a plan: its own screens and permissions, the same rows."""
 
-    objects = PlanManager()
+    objects = PlanManager()  # type: ignore[misc]
 
     class Meta:
         proxy = True
@@ -143,7 +145,7 @@ class Plan(Package):
 class Addon(Package):
     """A package seen as an add-on: its own screens and permissions, the same rows."""
 
-    objects = AddonManager()
+    objects = AddonManager()  # type: ignore[misc]
 
     class Meta:
         proxy = True
