@@ -119,11 +119,12 @@ def _flat(detail: Any, path: str) -> Iterator[tuple[str, list[str]]]:
     """Nested complaints as pairs such as ("usages[2].amount", ["Too small."])."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
-            outer = path if name == "non_field_errors" else f"{path}.{name}".lstrip(".")
-            yield from _flat(inner, outer)
-    elif isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):
-        for place, inner in enumerate(detail):
-            yield from _flat(inner, f"{path}[{place}]")
+            if isinstance(name, int):  # a row of a list
+                yield from _flat(inner, f"{path}[{name}]")
+            elif name == "non_field_errors":
+                yield from _flat(inner, path)
+            else:
+                yield from _flat(inner, f"{path}.{name}".lstrip("."))
     elif detail:
         yield path, [str(item) for item in detail]
 

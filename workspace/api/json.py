@@ -99,7 +99,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_strange(value: Any, depth: int) -> None:
     """Refuse depth, and characters that no text of ours may hold and databases choke on."""
-    if depth > DEEPEST:
+    if isinstance(value, dict | list) and depth == DEEPEST:
         raise _too_deep()
     if isinstance(value, str):
         if "\0" in value or LONE_SURROGATE.search(value):

@@ -1,0 +1,50 @@
+import pytest
+import time_machine
+from django.core.cache import cache
+
+from tests.workspace.api.conftest import Caller
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.workspace.api.urls")]
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    cache.clear()
+    yield
+    cache.clear()
+
+
+class TestKeyRate:
+    def test_limits_each_key_on_its_own(self, caller, settings):
+        """X8."""
+        settings.STIPEND_RATE_LIMIT = "2/minute"
+        with time_machine.travel("2026-10-01T10:00:15Z", tick=False):
+            answers = [caller.get("/api/v1/keys") for _ in range(3)]
+            other = Caller().get("/api/v1/keys")
+
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert answers[2]["Retry-After"] == "45"
+        assert answers[2].json()["code"] == "TooManyRequests"
+        assert other.status_code == 200
+
+    def test_begins_again_with_the_next_minute(self, caller, settings):
+        settings.STIPEND_RATE_LIMIT = "1/minute"
+        for minute in ("10:00:59", "10:01:00"):
+            with time_machine.travel(f"2026-10-01T{minute}Z", tick=False):
+                assert caller.get("/api/v1/keys").status_code == 200
+
+    def test_is_off_without_a_limit(self, caller, settings):
+        settings.STIPEND_RATE_LIMIT = ""
+
+        assert all(caller.get("/api/v1/keys").status_code == 200 for _ in range(5))
+
+    def test_lets_everybody_on_without_a_cache(self, caller, settings, monkeypatch):
+        """F15."""
+        settings.STIPEND_RATE_LIMIT = "1/minute"
+
+        def fail(*args, **kwargs):
+            raise ConnectionError
+
+        monkeypatch.setattr(type(cache._connections["default"]), "incr", fail)
+
+        assert all(caller.get("/api/v1/keys").status_code == 200 for _ in range(3))
