@@ -1,5 +1,7 @@
-"""One transaction for one act, tried again when the database asks for it, and once only
-per `Idempotency-Key` (end of R40)."""
+"""One transaction for one act.
+
+Tried again when the database asks for it, and once only per `Idempotency-Key` (end of R40).
+"""
 
 import functools
 import random
@@ -170,7 +172,8 @@ def _transact(run: Callable[[], R], scope: Scope) -> R:
                 raise
             if tried < TRIES:
                 # Anything between nothing and a doubling limit, so that rivals part ways.
-                time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**tried)))
+                pause = random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**tried))  # noqa: S311
+                time.sleep(pause)
     raise TooBusy("Too many changes at the same time. Please try again.")
 
 

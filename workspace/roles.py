@@ -164,8 +164,11 @@ def reactivate(*, user_id: int, actor: Actor, now: datetime) -> User:
 
 
 def _lock(user_id: int, actor: Actor) -> User:
-    """The person, locked together with all administrators, whom `_keep_an_administrator`
-    counts: two of them must not remove each other at the same moment."""
+    """The person, locked together with all administrators.
+
+    `_keep_an_administrator` counts those, and two of them must not remove each other at the
+    same moment.
+    """
     concerned = Q(pk=user_id) | (ADMINISTRATORS & Q(is_active=True))
     locked = User.objects.select_for_update().filter(concerned).order_by("pk")
     users = {user.pk: user for user in locked}

@@ -1,5 +1,6 @@
-"""Rules that the database keeps even when our code does not: triggers, on PostgreSQL and
-SQLite alike.
+"""Rules that the database keeps even when our code does not.
+
+They are triggers, on PostgreSQL and SQLite alike.
 
 An app declares its triggers beside the model they guard and hands them to `register` in
 `AppConfig.ready`. Every `migrate` installs what is missing or different, `manage.py check
@@ -12,7 +13,7 @@ return after it. A migration that must touch guarded rows on PostgreSQL does the
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -82,10 +83,10 @@ def frozen_with_parent(
     parent_key: str = "id",
     name: str | None = None,
 ) -> list[Trigger]:
-    """Rows of `table` can be neither added, changed nor removed while `parent_condition`
-    holds for the row of `parent_table` that `column` points at.
+    """Rows of `table` stay as they are, and get no company, while their parent is frozen.
 
-    In `parent_condition` the parent is called `parent`, as in "parent.published_at IS NOT
+    The parent is the row of `parent_table` that `column` points at; it is frozen while
+    `parent_condition` holds, where it is called `parent`, as in "parent.published_at IS NOT
     NULL". Moving a row from or to such a parent counts as a change.
     """
     name = name or f"{table}_is_frozen_with_{parent_table}"
@@ -117,6 +118,7 @@ def register(*triggers: Trigger) -> None:
 
 
 def registered() -> tuple[Trigger, ...]:
+    """All triggers of all apps."""
     return tuple(_registered.values())
 
 
@@ -200,7 +202,10 @@ def return_to_duty(*, using: str, **kwargs: object) -> None:
 
 
 def check_triggers(
-    *, app_configs: list[AppConfig] | None, databases: list[str] | None, **kwargs: object
+    *,
+    app_configs: Sequence[AppConfig] | None,
+    databases: Sequence[str] | None = None,
+    **kwargs: object,
 ) -> list[CheckMessage]:
     """`manage.py check --database default`."""
     return [

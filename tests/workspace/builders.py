@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 from workspace import keys
 from workspace.actors import SYSTEM, Actor, for_user
@@ -13,7 +14,7 @@ NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 numbers = count(1)
 
 
-def a_user(role: Role = Role.ADMINISTRATOR, **fields: object) -> User:
+def a_user(role: Role = Role.ADMINISTRATOR, **fields: Any) -> User:
     """A person who can sign in with the password "correct horse battery"."""
     username = str(fields.pop("username", f"person-{next(numbers)}"))
     return User.objects.create_user(username, password="correct horse battery", role=role, **fields)

@@ -7,6 +7,8 @@ from django.db import IntegrityError, connection, transaction
 from tests.workspace.builders import NOW, a_key, a_user
 from workspace import activity
 from workspace.actors import SYSTEM, ActorKind
+from workspace.acts import act
+from workspace.errors import Conflict
 from workspace.models import Activity
 from workspace.tracing import trace
 
@@ -45,9 +47,13 @@ class TestRecord:
         assert activity.subject_of(key) == ("apikey", key.lookup)
 
     def test_goes_with_a_transaction_that_fails(self):
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        @act
+        def verb() -> None:
             record()
-            1 / 0  # noqa: B018
+            raise Conflict("No.")
+
+        with pytest.raises(Conflict):
+            verb()
 
         assert not Activity.objects.exists()
 

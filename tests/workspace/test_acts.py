@@ -3,7 +3,7 @@ from datetime import timedelta
 from threading import Barrier, Thread
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from tests.workspace.builders import NOW
 from workspace import acts
@@ -29,6 +29,12 @@ def a_sqlite_error(code: int) -> OperationalError:
     return a_database_error(cause)
 
 
+@act
+def add_user(*, name: str) -> str:
+    User.objects.create(username=name)
+    return f"{name} is here"
+
+
 PASSING = [
     a_database_error(DriverError("40001")),
     a_database_error(DriverError("40P01")),
@@ -41,72 +47,71 @@ PASSING = [
 
 @pytest.fixture
 def pauses(monkeypatch):
-    taken = []
-    monkeypatch.setattr(acts.time, "sleep", taken.append)
+    taken: list[float] = []
+    monkeypatch.setattr("time.sleep", taken.append)
     return taken
 
 
-def failing(times, error):
+class Failing:
     """A verb that adds a user and then fails, `times` times."""
-    calls = []
+
+    def __init__(self, times: int, error: Exception) -> None:
+        self.times, self.error, self.calls = times, error, 0
 
     @act
-    def verb(*, name: str) -> str:
-        calls.append(name)
+    def __call__(self, *, name: str) -> str:
+        self.calls += 1
         User.objects.create(username=name)
-        if len(calls) <= times:
-            raise error
+        if self.calls <= self.times:
+            raise self.error
         return f"{name} is here"
-
-    verb.calls = calls
-    return verb
 
 
 @pytest.mark.django_db
 class TestAct:
     def test_hands_back_what_the_verb_says(self):
-        assert failing(0, None)(name="ada") == "ada is here"
+        assert add_user(name="ada") == "ada is here"
         assert User.objects.count() == 1
 
     def test_leaves_nothing_behind_when_the_verb_refuses(self):
         with pytest.raises(Conflict):
-            failing(1, Conflict("No."))(name="ada")
+            Failing(1, Conflict("No."))(name="ada")
 
         assert not User.objects.exists()
 
     @pytest.mark.parametrize("error", PASSING, ids=str)
     def test_tries_again_what_others_were_in_the_way_of(self, error, pauses):
         """F14."""
-        verb = failing(4, error)
+        verb = Failing(4, error)
 
         assert verb(name="ada") == "ada is here"
-        assert len(verb.calls) == 5
+        assert verb.calls == 5
         assert len(pauses) == 4
         assert all(0 <= pause <= acts.LONGEST_PAUSE for pause in pauses)
         assert User.objects.count() == 1
 
     def test_gives_up_after_five_tries(self, pauses):
-        verb = failing(5, PASSING[0])
+        verb = Failing(5, PASSING[0])
 
         with pytest.raises(TooBusy):
             verb(name="ada")
 
-        assert len(verb.calls) == 5
+        assert verb.calls == 5
         assert not User.objects.exists()
 
     @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY])
     def test_does_not_try_again_what_will_fail_again(self, code, pauses):
-        verb = failing(1, a_sqlite_error(code))
+        verb = Failing(1, a_sqlite_error(code))
 
         with pytest.raises(OperationalError):
             verb(name="ada")
 
-        assert len(verb.calls) == 1
+        assert verb.calls == 1
 
     def test_refuses_an_act_inside_an_act(self):
         @act
         def outer() -> None:
-            failing(0, None)(name="ada")
+            add_user(name="ada")
 
         with pytest.raises(RuntimeError, match="inside one"):
             outer()
@@ -118,10 +123,8 @@ class TestAct:
 class TestActOutsideATest:
     def test_refuses_to_run_inside_a_transaction(self):
         """A verb whose effect could still be rolled back by its caller would be a lie."""
-        from django.db import transaction
-
         with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
-            failing(0, None)(name="ada")
+            add_user(name="ada")
 
 
 def ask(run, *, key="k-1", fingerprint="same", now=NOW, principal="API_KEY:one"):
@@ -132,8 +135,8 @@ def adding(name, status=201):
     """A view: runs one act and answers."""
 
     def run() -> Answer:
-        failing(0, None)(name=name)
-        return Answer(status, '{"name":"%s"}' % name)
+        add_user(name=name)
+        return Answer(status, f'{{"name":"{name}"}}')
 
     return run
 
@@ -194,7 +197,7 @@ class TestOnce:
     def test_undoes_an_act_that_failed_and_was_forgiven(self):
         def run() -> Answer:
             with pytest.raises(Conflict):
-                failing(1, Conflict("No."))(name="ada")
+                Failing(1, Conflict("No."))(name="ada")
             return adding("grace")()
 
         ask(run)
@@ -213,13 +216,13 @@ class TestOnce:
         assert not ask(adding("ada"), fingerprint="right").replayed
 
     def test_tries_the_whole_again(self, pauses):
-        verb = failing(2, PASSING[0])
+        verb = Failing(2, PASSING[0])
 
         def run() -> Answer:
             return Answer(200, verb(name="ada"))
 
         assert ask(run).body == "ada is here"
-        assert len(verb.calls) == 3
+        assert verb.calls == 3
         assert User.objects.count() == 1
 
     @pytest.mark.parametrize("key", ["", "k" * 256, "a\nb", "a\0b"])

@@ -95,7 +95,7 @@ class TestTrigger:
     def test_refuses(self, statement):
         before = [rows(table) for table in ("test_entry", VERSION, LINE, PERIOD)]
 
-        with pytest.raises(IntegrityError, match="stay|overlap"):
+        with pytest.raises(IntegrityError, match=r"stay|overlap"):
             sql(statement)
 
         assert [rows(table) for table in ("test_entry", VERSION, LINE, PERIOD)] == before
@@ -246,6 +246,9 @@ class TestStepAside:
                 class Meta:
                     app_label = "workspace"
                     db_table = VERSION
+
+                def __str__(self):
+                    return "a version"
 
         monkeypatch.setattr(triggers, "_registered", {})
         sql(TABLES[2])

@@ -109,7 +109,8 @@ def _framework_refusal(error: exceptions.APIException) -> Response:
     code = CODES.get(type(error), type(error).__name__)
     response = _answer(error.status_code, code, message, errors)
     if isinstance(error, exceptions.Throttled):
-        response["Retry-After"] = str(max(1, int(error.wait or 1)))
+        wait = getattr(error, "wait", None)
+        response["Retry-After"] = str(max(1, int(wait or 0)))
     if error.status_code == 401:
         response["WWW-Authenticate"] = 'ApiKey realm="Stipend", header="X-API-KEY"'
     return response

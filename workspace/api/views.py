@@ -59,11 +59,11 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         self.actor = request.user  # type: ignore[assignment]
         if request.method == "POST" and "Idempotency-Key" in request.headers:
-            self.post = self._once(self.post)  # type: ignore[attr-defined,has-type]
+            self.post = self._once(self.post)  # type: ignore[has-type]
 
     def finalize_response(
-        self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
         response["Cache-Control"] = "no-store"
         return super().finalize_response(request, response, *args, **kwargs)
 

@@ -15,7 +15,7 @@ class IdempotentAnswer(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        default_permissions: list[str] = []
+        default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["principal", "key"], name="one_answer_per_key"),
         ]

@@ -56,7 +56,7 @@ class TestApiKeyAuthentication:
     def test_notes_the_last_use_after_the_answer(self, caller):
         caller.get("/api/v1/keys")
 
-        assert ApiKey.objects.get().last_used_at > NOW.replace(year=2000)
+        assert ApiKey.objects.get().last_used_at is not None
 
     def test_ignores_a_signed_in_person(self, admin_client):
         """X15: cookies mean nothing to the API."""

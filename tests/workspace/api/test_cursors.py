@@ -62,7 +62,7 @@ class TestPage:
         assert back == names
 
     def test_is_not_disturbed_by_new_rows(self, caller, names):
-        shown, following, _ = page(caller, limit=5)
+        _, following, _ = page(caller, limit=5)
         ApiKey.objects.create(name="new", lookup="new", created_at=NOW + timedelta(days=1))
 
         assert page(caller, limit=5, after=following)[0] == names[5:10]

@@ -5,6 +5,7 @@ import pytest
 from django.http import QueryDict
 from rest_framework import serializers
 
+from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
     AmountField,
     CommaListField,
@@ -209,9 +210,9 @@ class TestMetadataField:
         assert not Reader(data={"metadata": data}).is_valid()
 
 
-class Filter(serializers.Serializer):
+class Filter(CamelMixin, serializers.Serializer):
     status = CommaListField(child=serializers.ChoiceField(["A", "B"]), required=False)
-    createdAt = InstantRangeField(required=False)
+    created_at = InstantRangeField(required=False)
 
 
 class TestCommaListField:
@@ -242,7 +243,7 @@ class TestInstantRangeField:
         )
 
         assert reader.is_valid()
-        assert reader.validated_data["createdAt"] == {
+        assert reader.validated_data["created_at"] == {
             "gte": datetime(2026, 10, 1, 10, tzinfo=UTC),
             "lt": datetime(2026, 11, 1, tzinfo=UTC),
         }

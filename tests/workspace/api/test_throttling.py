@@ -1,6 +1,7 @@
 import pytest
 import time_machine
 from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
 
 from tests.workspace.api.conftest import Caller
 
@@ -45,6 +46,6 @@ class TestKeyRate:
         def fail(*args, **kwargs):
             raise ConnectionError
 
-        monkeypatch.setattr(type(cache._connections["default"]), "incr", fail)
+        monkeypatch.setattr(LocMemCache, "incr", fail)
 
         assert all(caller.get("/api/v1/keys").status_code == 200 for _ in range(3))

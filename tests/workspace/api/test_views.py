@@ -1,8 +1,7 @@
 import pytest
 from django.db import OperationalError
 
-from workspace import acts
-from workspace.models import ApiKey
+from workspace.models import ApiKey, IdempotentAnswer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.workspace.api.urls")]
 KEYS = "/api/v1/keys"
@@ -101,7 +100,7 @@ class TestIdempotencyKey:
         def fail(*args, **kwargs):
             raise OperationalError("disk full")
 
-        monkeypatch.setattr(acts.IdempotentAnswer, "save", fail)
+        monkeypatch.setattr(IdempotentAnswer, "save", fail)
 
         assert self.post(caller).status_code == 503
         assert names() == ["Billing service"]
