@@ -5,6 +5,7 @@ count of millionths in both databases, because SQLite would keep a decimal as a 
 Nothing here rounds silently but `rounded`, which is where a cost is born (R34).
 """
 
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,17 @@ def from_micros(micros: int) -> Decimal:
 def rounded(amount: Decimal) -> Decimal:
     """`amount` rounded half-up to six places: the one rounding of a cost (R34)."""
     return amount.quantize(MICRO, rounding=ROUND_HALF_UP)
+
+
+def exact_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Named values as JSON columns keep them exactly: fractions become text."""
+    return {name: _exact(value) for name, value in values.items()}
+
+
+def _exact(value: Any) -> Any:
+    if not isinstance(value, Decimal):
+        return value
+    return int(value) if value == value.to_integral_value() else f"{value:f}"
 
 
 def validate_amount(amount: Decimal) -> None:

@@ -144,6 +144,7 @@ class Entry:
     balance_before: Decimal
     balance_after: Decimal
     by_time: bool = False
+    cause: Any = None
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -203,14 +204,17 @@ class PoolState:
         self.granted += grant.amount
         self._post(EntryType.GRANTED, grant.amount, grant, at, by_time=by_time)
 
-    def spend(self, grant: GrantState, amount: Decimal, at: datetime) -> None:
-        """Take `amount` out of one grant; the caller has checked what it holds (R35)."""
+    def spend(self, grant: GrantState, amount: Decimal, at: datetime, *, cause: Any = None) -> None:
+        """Take `amount` out of one grant; the caller has checked what it holds (R35).
+
+        `cause` is the consumption that the entry will name.
+        """
         grant.consumed += amount
         grant.changed = True
         self.consumed += amount
-        self._post(EntryType.CONSUMED, -amount, grant, at)
+        self._post(EntryType.CONSUMED, -amount, grant, at, cause=cause)
 
-    def overdraw(self, amount: Decimal, at: datetime) -> None:
+    def overdraw(self, amount: Decimal, at: datetime, *, cause: Any = None) -> None:
         """Record a deficit that no grant can pay (R36)."""
         overdraft = self.overdraft
         if overdraft is None:
@@ -223,7 +227,7 @@ class PoolState:
                 name="Overdraft",
             )
             self.grants.append(overdraft)
-        self.spend(overdraft, amount, at)
+        self.spend(overdraft, amount, at, cause=cause)
 
     def move_consumption(
         self,
@@ -279,6 +283,7 @@ class PoolState:
         at: datetime,
         *,
         by_time: bool = False,
+        cause: Any = None,
     ) -> None:
         before = self.balance
         self.balance = before + amount
@@ -292,5 +297,6 @@ class PoolState:
                 balance_before=before,
                 balance_after=self.balance,
                 by_time=by_time,
+                cause=cause,
             )
         )

@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db import connection
 
-from catalog.amounts import ZERO
+from catalog.amounts import ZERO, exact_json
 from credits import burn_order, ledger, pools
+from credits.book import PoolState
 from credits.models import Consumption, ConsumptionKind
 from credits.pools import LockedPool, Standing
 from workspace import activity, tracing
@@ -70,7 +71,8 @@ def consume(
         InsufficientCredits: `strict`, and the pool cannot pay. Nothing is recorded.
     """
     locked_pool = pools.lock(pool_id, now)
-    return spend(locked_pool, demand, strict=strict, actor=actor, now=now)
+    [receipt] = spend(locked_pool, [demand], strict=strict, actor=actor, now=now)
+    return receipt
 
 
 @act
@@ -79,42 +81,81 @@ def consume_several(
 ) -> list[Receipt]:
     """As `consume`, for many demands on one pool in one transaction, in their order (R39)."""
     locked_pool = pools.lock(pool_id, now)
-    return [spend(locked_pool, demand, strict=False, actor=actor, now=now) for demand in demands]
+    return spend(locked_pool, demands, actor=actor, now=now)
 
 
 def spend(
-    locked_pool: LockedPool, demand: Demand, *, strict: bool, actor: Actor, now: datetime
-) -> Receipt:
-    """The step of `consume` that others share: claim the key, split, refuse or post.
+    locked_pool: LockedPool,
+    demands: Sequence[Demand],
+    *,
+    strict: bool = False,
+    actor: Actor,
+    now: datetime,
+) -> list[Receipt]:
+    """The step that all ways to consume share: claim the keys, split, refuse or post.
+
+    A fixed number of statements, however many demands and however long the history.
 
     Raises:
-        InsufficientCredits: `strict`, and the pool cannot pay.
+        InsufficientCredits: `strict`, and the pool cannot pay one of them.
     """
-    consumption = _claim(locked_pool, demand, actor=actor, now=now)
-    if consumption is None:
-        _flag_if_different(locked_pool, demand, actor=actor, now=now)
-        return Receipt(ZERO, pools.standing_on_paper(locked_pool), replayed=True)
-    state = locked_pool.state
-    shares, unpaid = burn_order.split(demand.amount, state.open_grants)
+    claimed = _claim(locked_pool, demands, actor=actor, now=now)
+    receipts = []
+    for demand in demands:
+        consumption = claimed.pop((demand.kind, demand.key), None)
+        if consumption is None:
+            _flag_if_different(locked_pool, demand, actor=actor, now=now)
+        else:
+            _take(locked_pool.state, demand.amount, consumption, strict=strict, now=now)
+        receipts.append(
+            Receipt(
+                consumed=ZERO if consumption is None else demand.amount,
+                standing=pools.standing_on_paper(locked_pool),
+                replayed=consumption is None,
+            )
+        )
+    ledger.write([locked_pool], actor=actor, now=now)
+    return receipts
+
+
+def _take(
+    pool: PoolState, amount: Decimal, consumption: Consumption, *, strict: bool, now: datetime
+) -> None:
+    """Let the grants pay in burn order, and the overdraft what they cannot (R35, R36)."""
+    shares, unpaid = burn_order.split(amount, pool.open_grants)
     if unpaid and strict:
         raise InsufficientCredits(
-            f"{demand.amount - unpaid:f} credits are left, {demand.amount:f} were asked for. "
+            f"{amount - unpaid:f} credits are left, {amount:f} were asked for. "
             "Grant credits first, or ask for less.",
             field="amount",
         )
     for share in shares:
-        state.spend(share.grant, share.amount, now)
+        pool.spend(share.grant, share.amount, now, cause=consumption)
     if unpaid:
-        state.overdraw(unpaid, now)
-    ledger.write([locked_pool], actor=actor, now=now, consumption=consumption, reason=demand.reason)
-    return Receipt(demand.amount, pools.standing_on_paper(locked_pool))
+        pool.overdraw(unpaid, now, cause=consumption)
 
 
 def _claim(
-    locked_pool: LockedPool, demand: Demand, *, actor: Actor, now: datetime
-) -> Consumption | None:
-    """Write the demand down under its key, or None if the key was there before (R40)."""
-    row = Consumption(
+    locked_pool: LockedPool, demands: Sequence[Demand], *, actor: Actor, now: datetime
+) -> dict[tuple[str, str], Consumption]:
+    """Write the demands down under their keys; return those whose keys are new (R40)."""
+    rows: dict[tuple[str, str], Consumption] = {}
+    for demand in demands:
+        row = _row(locked_pool, demand, actor=actor, now=now)
+        rows.setdefault((row.kind, row.key), row)
+    claimed = {}
+    waiting = list(rows.values())
+    for start in range(0, len(waiting), ROWS_PER_STATEMENT):
+        for pk, kind, key in _insert_new(waiting[start : start + ROWS_PER_STATEMENT]):
+            row = rows[kind, key]
+            row.pk = pk
+            row._state.adding = False
+            claimed[kind, key] = row
+    return claimed
+
+
+def _row(locked_pool: LockedPool, demand: Demand, *, actor: Actor, now: datetime) -> Consumption:
+    return Consumption(
         pool_id=locked_pool.row.pk,
         kind=demand.kind.value,
         key=demand.key,
@@ -122,7 +163,7 @@ def _claim(
         fingerprint=demand.fingerprint,
         feature_id=demand.feature_id,
         event_id=demand.event_id,
-        dimensions=dict(demand.dimensions),
+        dimensions=exact_json(demand.dimensions),
         flags=list(demand.flags),
         used_at=demand.used_at,
         recorded_at=now,
@@ -131,24 +172,29 @@ def _claim(
         reason=demand.reason,
         trace_id=tracing.current_trace_id(),
     )
+
+
+ROWS_PER_STATEMENT = 500
+
+
+def _insert_new(rows: Sequence[Consumption]) -> list[tuple[int, str, str]]:
+    """Insert those whose key is new, in one statement; their ids, kinds and keys."""
     fields = [each for each in Consumption._meta.concrete_fields if not each.primary_key]
     columns = ", ".join(f'"{each.column}"' for each in fields)
-    places = ", ".join(["%s"] * len(fields))
+    places = ", ".join(["(" + ", ".join(["%s"] * len(fields)) + ")"] * len(rows))
     values = [
-        each.get_db_prep_save(getattr(row, each.attname), connection=connection) for each in fields
+        each.get_db_prep_save(getattr(row, each.attname), connection=connection)
+        for row in rows
+        for each in fields
     ]
+    statement = (
+        f'INSERT INTO "{Consumption._meta.db_table}" ({columns}) VALUES {places} '  # noqa: S608
+        "ON CONFLICT DO NOTHING RETURNING id, kind, key"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(
-            f'INSERT INTO "{Consumption._meta.db_table}" ({columns}) VALUES ({places}) '
-            "ON CONFLICT DO NOTHING RETURNING id",  # noqa: S608 - columns of our own model
-            values,
-        )
-        claimed = cursor.fetchone()
-    if claimed is None:
-        return None
-    row.pk = claimed[0]
-    row._state.adding = False
-    return row
+        cursor.execute(statement, values)
+        inserted: list[tuple[int, str, str]] = cursor.fetchall()
+    return inserted
 
 
 def _flag_if_different(

@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
+from catalog.amounts import exact_json
 from catalog.models import ConsumptionMapping, Feature
 from credits import consumption, metering, pools
 from credits.consumption import Demand
@@ -61,6 +61,7 @@ def report_for_customer(
     """The events of one customer, in one transaction."""
     features = list(Feature.objects.active().event_based())
     new = _store(customer, events, now)
+    paying = _Pools(customer.pk, now)
     demands: dict[int, list[Demand]] = defaultdict(list)
     records: list[UsageRecord] = []
     mappings: dict[int | None, list[ConsumptionMapping]] = {}
@@ -73,12 +74,11 @@ def report_for_customer(
         records += [_record(row, measure) for measure in measures]
         if row.resource_id not in mappings:
             mappings[row.resource_id] = metering.mappings_in_force(customer, row.resource_id, now)
-        for pool_id, demand in _demands(row, measures, mappings[row.resource_id], now):
-            demands[pool_id].append(demand)
+        for credit_type_id, demand in _demands(row, measures, mappings[row.resource_id]):
+            demands[paying.find(credit_type_id, row.resource_id)].append(demand)
     UsageRecord.objects.bulk_create(records, batch_size=500)
     for locked_pool in pools.lock_several(demands.keys(), now):
-        for demand in demands[locked_pool.row.pk]:
-            consumption.spend(locked_pool, demand, strict=False, actor=actor, now=now)
+        consumption.spend(locked_pool, demands[locked_pool.row.pk], actor=actor, now=now)
     return len(new)
 
 
@@ -97,7 +97,7 @@ def _store(customer: Customer, events: Sequence[Event], now: datetime) -> list[U
             key=event.key,
             given_timestamp=event.occurred_at.isoformat() if event.occurred_at else "",
             occurred_at=event.occurred_at or now,
-            dimensions=_plain(event.dimensions),
+            dimensions=exact_json(event.dimensions),
             recorded_at=now,
             fingerprint=_fingerprint(event),
         )
@@ -135,54 +135,45 @@ def _record(row: UsageEvent, measure: Measure) -> UsageRecord:
 
 
 def _demands(
-    row: UsageEvent,
-    measures: Sequence[Measure],
-    mappings: Sequence[ConsumptionMapping],
-    now: datetime,
-) -> list[tuple[int, Demand]]:
-    """What an event costs, per pool; nothing for what costs nothing."""
-    demands = []
+    row: UsageEvent, measures: Sequence[Measure], mappings: Sequence[ConsumptionMapping]
+) -> Iterator[tuple[int, Demand]]:
+    """What an event costs, per credit type; nothing for what costs nothing."""
     for measure in measures:
         for mapping in mappings:
             if mapping.feature_id != measure.feature.pk:
                 continue
             cost = metering.cost(mapping, measure.value, row.dimensions)
-            if cost.amount == 0 and not cost.flags:
-                continue
-            pool_id = pools.open_pool(
-                customer_id=row.customer_id,
-                credit_type_id=mapping.credit_type_id,
-                resource_id=row.resource_id,
-                now=now,
-            )
-            demands.append(
-                (
-                    pool_id,
-                    Demand(
-                        amount=cost.amount,
-                        key=f"{row.pk}:{measure.feature.pk}",
-                        used_at=row.occurred_at,
-                        kind=ConsumptionKind.EVENT,
-                        dimensions=row.dimensions,
-                        feature_id=measure.feature.pk,
-                        event_id=row.pk,
-                        flags=(*measure.flags, *cost.flags),
-                    ),
+            if cost.amount or cost.flags:
+                demand = Demand(
+                    amount=cost.amount,
+                    key=f"{row.pk}:{measure.feature.pk}",
+                    used_at=row.occurred_at,
+                    kind=ConsumptionKind.EVENT,
+                    dimensions=row.dimensions,
+                    feature_id=measure.feature.pk,
+                    event_id=row.pk,
+                    flags=(*measure.flags, *cost.flags),
                 )
+                yield mapping.credit_type_id, demand
+
+
+class _Pools:
+    """The pools of one customer, each looked up once."""
+
+    def __init__(self, customer_id: int, now: datetime) -> None:
+        self.customer_id, self.now = customer_id, now
+        self.known: dict[tuple[int, int | None], int] = {}
+
+    def find(self, credit_type_id: int, resource_id: int | None) -> int:
+        """The pool of that credit type and resource, opened if need be."""
+        if (credit_type_id, resource_id) not in self.known:
+            self.known[credit_type_id, resource_id] = pools.open_pool(
+                customer_id=self.customer_id,
+                credit_type_id=credit_type_id,
+                resource_id=resource_id,
+                now=self.now,
             )
-    return demands
-
-
-def _plain(dimensions: Mapping[str, Any]) -> dict[str, Any]:
-    """Dimensions as JSON keeps them exactly: numbers that are not whole become text."""
-    return {
-        name: _exact(value) if isinstance(value, Decimal) else value
-        for name, value in dimensions.items()
-    }
-
-
-def _exact(number: Decimal) -> int | str:
-    return int(number) if number == number.to_integral_value() else f"{number:f}"
+        return self.known[credit_type_id, resource_id]
 
 
 def _fingerprint(event: Event) -> str:

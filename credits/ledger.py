@@ -11,9 +11,8 @@ from itertools import chain
 
 from catalog.amounts import AmountField
 from credits import timeline
-from credits.book import GrantState, GrantType, ScheduleState
+from credits.book import Entry, GrantState, GrantType, ScheduleState
 from credits.models import Grant, GrantSource, LedgerEntry, Schedule
-from credits.models.consumption import Consumption
 from credits.pools import LockedPool, standing_on_paper
 from workspace.actors import SYSTEM, Actor
 from workspace.errors import BadInput
@@ -30,13 +29,12 @@ def write(
     *,
     actor: Actor,
     now: datetime,
-    consumption: Consumption | None = None,
     reason: str = "",
 ) -> None:
     """Write down what happened in `locked_pools` since they were locked.
 
-    Entries that time made are the system's; all others carry `actor`, `consumption` and
-    `reason`. `now` is when they are recorded.
+    Entries that time made are the system's; all others carry `actor` and the reason of
+    their consumption, or `reason`. `now` is when they are recorded.
 
     Raises:
         TooManyCredits: a balance or total would leave the 64 bits of the database.
@@ -45,7 +43,7 @@ def write(
         _refuse_overflow(locked_pool)
     _write_schedules(locked_pools)
     _write_grants(locked_pools, now)
-    _write_entries(locked_pools, actor, now, consumption, reason)
+    _write_entries(locked_pools, actor, now, reason)
     for locked_pool in locked_pools:
         _write_pool(locked_pool)
 
@@ -178,13 +176,11 @@ def _write_entries(
     locked_pools: Sequence[LockedPool],
     actor: Actor,
     now: datetime,
-    consumption: Consumption | None,
     reason: str,
 ) -> None:
     rows = list(
         chain.from_iterable(
-            _entry_rows(locked_pool, actor, now, consumption, reason)
-            for locked_pool in locked_pools
+            _entry_rows(locked_pool, actor, now, reason) for locked_pool in locked_pools
         )
     )
     LedgerEntry.objects.bulk_create(rows, batch_size=500)
@@ -194,7 +190,6 @@ def _entry_rows(
     locked_pool: LockedPool,
     actor: Actor,
     now: datetime,
-    consumption: Consumption | None,
     reason: str,
 ) -> list[LedgerEntry]:
     state = locked_pool.state
@@ -212,15 +207,21 @@ def _entry_rows(
                 balance_before=entry.balance_before,
                 balance_after=entry.balance_after,
                 grant_id=entry.grant.pk,
-                consumption=None if entry.by_time else consumption,
+                consumption=entry.cause,
                 effective_at=entry.effective_at,
                 recorded_at=now,
                 actor_kind=by.kind,
                 actor=by.name,
-                reason="" if entry.by_time else reason,
+                reason=_reason(entry, reason),
             )
         )
     return rows
+
+
+def _reason(entry: Entry, reason: str) -> str:
+    if entry.by_time:
+        return ""
+    return entry.cause.reason if entry.cause is not None else reason
 
 
 def _write_pool(locked_pool: LockedPool) -> None:

@@ -12,6 +12,7 @@ from credits import ledger, pools
 from credits.models import Pool
 from workspace.actors import SYSTEM
 from workspace.acts import act
+from workspace.errors import Busy
 
 BATCH = 200
 
@@ -81,6 +82,8 @@ def _one_by_one(*, now: datetime, at_most: int) -> tuple[int, int]:
         try:
             write_one(pool_id=pool_id, now=now)
             written += 1
+        except Busy:
+            continue
         except Exception as error:
             set_aside(pool_id=pool_id, because=f"{type(error).__name__}: {error}", now=now)
             bad += 1
