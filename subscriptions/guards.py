@@ -4,7 +4,6 @@ The condition takes no lock of its own: whoever starts or extends a subscription
 customer's row first, so writers for one customer come one after the other.
 """
 
-from workspace import triggers
 from workspace.triggers import Trigger
 
 TABLE = "subscriptions_subscription"
@@ -41,9 +40,9 @@ TRIAL = _overlap(
     "{row}.trial_ends_at IS NOT NULL",
 )
 
-triggers.register(
+TRIGGERS = [
     Trigger("one_subscription_at_a_time_on_insert", TABLE, "INSERT", MESSAGE, REGULAR),
     Trigger("one_subscription_at_a_time_on_update", TABLE, "UPDATE", MESSAGE, REGULAR),
     Trigger("one_trial_at_a_time_on_insert", TABLE, "INSERT", MESSAGE, TRIAL),
     Trigger("one_trial_at_a_time_on_update", TABLE, "UPDATE", MESSAGE, TRIAL),
-)
+]

@@ -10,6 +10,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from django.db import transaction
+
 from catalog import (
     credit_types,
     drafts,
@@ -36,6 +38,8 @@ from catalog.models import (
 )
 from catalog.prices import NewMapping
 from catalog.publishing import Audience
+from subscriptions import customers, provisioning
+from subscriptions.models import Customer, Resource, Subscription
 from workspace.actors import SYSTEM
 from workspace.ids import suggest_public_id
 
@@ -239,3 +243,46 @@ def _fill(
         )
     if details:
         packages.edit(package_id=package.pk, actor=SYSTEM, now=now, **details)
+
+
+# Customers and subscriptions
+
+
+def a_customer(
+    name: str = "Acme", *, public_id: str = "", now: datetime = NOW, **fields: Any
+) -> Customer:
+    """A customer without subscriptions."""
+    return customers.create(
+        public_id=public_id or an_id(name), name=name, actor=SYSTEM, now=now, **fields
+    )
+
+
+def a_resource(
+    customer: Customer | None = None, public_id: str = "", *, now: datetime = NOW
+) -> Resource:
+    """A resource inside a customer, as the first subscription that names it makes it."""
+    with transaction.atomic():
+        return customers.resource(
+            locked_customer=customers.lock((customer or a_customer(now=now)).public_id),
+            public_id=public_id or an_id("workspace"),
+            now=now,
+        )
+
+
+def a_subscription(
+    customer: Customer | None = None,
+    plan: Package | None = None,
+    *,
+    addons: Sequence[tuple[Package, int]] = (),
+    now: datetime = NOW,
+    **order: Any,
+) -> Subscription:
+    """A subscription that starts at `now`; other options as in `provisioning.Order`."""
+    return provisioning.start(
+        customer_id=(customer or a_customer(now=now)).public_id,
+        plan_id=(plan or a_published_plan(now=now)).public_id,
+        addons=[(addon.public_id, quantity) for addon, quantity in addons],
+        actor=SYSTEM,
+        now=now,
+        **order,
+    )

@@ -1,0 +1,99 @@
+"""A subscription ends: now, with its period, or on a date; or is kept after all (R4, R18, R32)."""
+
+from datetime import datetime
+
+from catalog.models.products import CancellationTime
+from subscriptions import endings, finding
+from subscriptions.models import CancelReason, EndReason, Status, Subscription
+from workspace.actors import Actor
+from workspace.acts import act
+from workspace.errors import BadInput
+
+
+class InvalidEndDate(BadInput):
+    """No date to end on, or one that has passed."""
+
+
+@act
+def cancel(
+    *,
+    subscription_id: str,
+    time: str | None = None,
+    ends_at: datetime | None = None,
+    actor: Actor,
+    now: datetime,
+) -> Subscription:
+    """End a subscription: at once, with its billing period, or at `ends_at`.
+
+    `time` is a `CancellationTime`; by default the one of the product (R4). What has not
+    started ends at once. An earlier cancelation is replaced; repeating one changes nothing.
+
+    Raises:
+        UnknownSubscription: there is none.
+        SubscriptionEnded: it expired.
+        InvalidEndDate: a date is needed and missing, or lies in the past.
+    """
+    subscription = finding.lock(subscription_id)
+    if subscription.status_at(now) == Status.CANCELED:
+        return subscription
+    finding.refuse_ended(subscription, now)
+    instant = cancels_at(subscription, time, ends_at, now)
+    if (instant, EndReason.CANCELED) != (subscription.ends_at, subscription.end_reason):
+        reason = CancelReason.IMMEDIATE if instant == now else CancelReason.SCHEDULED
+        endings.set_end(subscription, instant, reason, actor=actor, now=now)
+    return subscription
+
+
+def cancels_at(
+    subscription: Subscription, time: str | None, ends_at: datetime | None, now: datetime
+) -> datetime:
+    """When a cancelation takes effect that is asked for at `now`; see `cancel`.
+
+    Raises:
+        InvalidEndDate: a date is needed and missing, or lies in the past.
+    """
+    match CancellationTime(time or subscription.product.cancellation_time):
+        case CancellationTime.SPECIFIC_DATE:
+            return _future(ends_at, now)
+        case CancellationTime.END_OF_BILLING_PERIOD if subscription.started_at <= now:
+            return finding.billing_period_at(subscription, now)[1]
+        case _:
+            return now
+
+
+@act
+def expire(*, subscription_id: str, actor: Actor, now: datetime) -> Subscription:
+    """End a subscription at once because its time is over, not because somebody wished so.
+
+    Raises:
+        UnknownSubscription: there is none.
+        SubscriptionEnded: it is over already.
+    """
+    subscription = finding.lock(subscription_id)
+    finding.refuse_ended(subscription, now)
+    endings.set_end(subscription, now, CancelReason.EXPIRED, actor=actor, now=now)
+    return subscription
+
+
+@act
+def keep(*, subscription_id: str, actor: Actor, now: datetime) -> Subscription:
+    """Take a cancelation back before it takes effect. Without one, nothing changes.
+
+    Raises:
+        UnknownSubscription: there is none.
+        SubscriptionEnded: it took effect.
+        SubscriptionExists: another one starts where this one would go on (R4).
+    """
+    subscription = finding.lock(subscription_id)
+    finding.refuse_ended(subscription, now)
+    if subscription.end_reason == EndReason.CANCELED:
+        endings.take_back(subscription, actor=actor, now=now)
+    return subscription
+
+
+def _future(ends_at: datetime | None, now: datetime) -> datetime:
+    if ends_at is None:
+        raise InvalidEndDate("Say on which date it ends.", field="end_date")
+    if ends_at <= now:
+        raise InvalidEndDate("The date lies in the past.", field="end_date")
+    return ends_at

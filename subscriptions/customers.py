@@ -1,0 +1,207 @@
+"""Customers are created, changed and archived here, and their resources found or made."""
+
+from datetime import datetime
+from typing import Any, TypedDict, Unpack
+
+from catalog.checking import changed_fields, check, store_new
+from subscriptions import endings
+from subscriptions.models import CancelReason, Customer, Resource, Subscription
+from workspace import activity
+from workspace.actors import Actor
+from workspace.acts import act
+from workspace.errors import Conflict, UnknownObject
+
+
+class UnknownCustomer(UnknownObject):
+    """There is no such customer."""
+
+    code = "CustomerNotFound"
+
+
+class UnknownResource(UnknownObject):
+    """The customer has no such resource."""
+
+    code = "CustomerResourceNotFound"
+
+
+class CustomerIsArchived(Conflict):
+    """The customer is archived: nothing new can be started."""
+
+
+class CustomerFields(TypedDict, total=False):
+    """What can be changed about a customer; what is absent stays as it is."""
+
+    name: str
+    email: str
+    billing_id: str
+    billing_currency: str
+    language: str
+    timezone: str
+    coupon_id: str
+    metadata: dict[str, str]
+    integrations: list[dict[str, Any]]
+    payment_method: dict[str, Any] | None
+    passthrough: dict[str, Any] | None
+
+
+def find(public_id: str) -> Customer:
+    """The customer, not locked.
+
+    Raises:
+        UnknownCustomer: there is none.
+    """
+    customer = Customer.objects.filter(public_id=public_id).first()
+    if customer is None:
+        raise _unknown()
+    return customer
+
+
+def find_active(public_id: str) -> Customer:
+    """The customer, not locked, for something that archived customers may not do.
+
+    Raises:
+        UnknownCustomer: there is none.
+        CustomerIsArchived: there was.
+    """
+    customer = find(public_id)
+    if customer.archived_at is not None:
+        raise CustomerIsArchived(
+            f"Customer {public_id} is archived. Unarchive it first.", field="customerId"
+        )
+    return customer
+
+
+def find_resource(customer: Customer, public_id: str) -> Resource:
+    """The customer's resource of that id.
+
+    Raises:
+        UnknownResource: there is none.
+    """
+    found = Resource.objects.filter(customer=customer, public_id=public_id).first()
+    if found is None:
+        raise UnknownResource("This customer has no such resource.", field="resourceId")
+    return found
+
+
+def lock(public_id: str) -> Customer:
+    """The customer, locked until the end of the transaction.
+
+    Whoever starts, changes or ends a subscription begins here, so that all this happens to
+    one customer one after the other (R4). Rows that merely point at the customer may be
+    added meanwhile.
+
+    Raises:
+        UnknownCustomer: there is none.
+    """
+    rows = Customer.objects.select_for_update(no_key=True)
+    customer = rows.filter(public_id=public_id).first()
+    if customer is None:
+        raise _unknown()
+    return customer
+
+
+@act
+def create(
+    *, public_id: str, actor: Actor, now: datetime, **fields: Unpack[CustomerFields]
+) -> Customer:
+    """Add a customer.
+
+    Raises:
+        InvalidField: a text is too long, or no address is an address.
+        IdTaken: another customer has this ID.
+    """
+    customer = store_new(
+        Customer(public_id=public_id, created_at=now, updated_at=now, **fields),
+        taken=f"Another customer has the ID {public_id} already.",
+    )
+    _record("customer.created", customer, actor, now, {"name": customer.name})
+    return customer
+
+
+@act
+def update(
+    *, customer_id: str, actor: Actor, now: datetime, **changes: Unpack[CustomerFields]
+) -> Customer:
+    """Change what is known about a customer. Their ID stays.
+
+    Raises:
+        UnknownCustomer: there is none.
+        InvalidField: as in `create`.
+    """
+    customer = lock(customer_id)
+    changed = changed_fields(customer, changes)
+    if changed:
+        customer.updated_at = now
+        customer.save(update_fields=[*changed, "updated_at"])
+        _record("customer.updated", customer, actor, now, changed)
+    return customer
+
+
+@act
+def archive(*, customer_id: str, actor: Actor, now: datetime) -> Customer:
+    """Retire a customer: their subscriptions end at once, their credits and history stay.
+
+    Of an archived customer nothing changes, so that a repeated request is harmless.
+
+    Raises:
+        UnknownCustomer: there is none.
+    """
+    customer = lock(customer_id)
+    if customer.archived_at is not None:
+        return customer
+    lasting = Subscription.objects.select_for_update().filter(customer=customer).not_ended(now)
+    for subscription in lasting.order_by("pk"):
+        subscription.customer = customer
+        endings.set_end(subscription, now, CancelReason.CUSTOMER_ARCHIVED, actor=actor, now=now)
+    customer.archived_at = customer.updated_at = now
+    customer.save(update_fields=["archived_at", "updated_at"])
+    _record("customer.archived", customer, actor, now, {})
+    return customer
+
+
+@act
+def unarchive(*, customer_id: str, actor: Actor, now: datetime) -> Customer:
+    """Bring a customer back. Subscriptions that ended with the archiving stay ended.
+
+    Raises:
+        UnknownCustomer: there is none.
+    """
+    customer = lock(customer_id)
+    if customer.archived_at is not None:
+        customer.archived_at = None
+        customer.updated_at = now
+        customer.save(update_fields=["archived_at", "updated_at"])
+        _record("customer.unarchived", customer, actor, now, {})
+    return customer
+
+
+def resource(*, locked_customer: Customer, public_id: str, now: datetime) -> Resource:
+    """The customer's resource of that id, made if it is the first time.
+
+    Raises:
+        InvalidField: the id breaks R1.
+    """
+    known = Resource.objects.filter(customer=locked_customer, public_id=public_id).first()
+    if known is not None:
+        return known
+    added = Resource(customer=locked_customer, public_id=public_id, created_at=now)
+    check(added)
+    added.save(force_insert=True)
+    return added
+
+
+def _unknown() -> UnknownCustomer:
+    return UnknownCustomer("There is no such customer.", field="customer_id")
+
+
+def _record(
+    event: str, customer: Customer, actor: Actor, now: datetime, payload: dict[str, Any]
+) -> None:
+    activity.record(
+        event,
+        subject=customer,
+        actor=actor,
+        now=now,
+        payload=payload,
+        customer=customer.public_id,
+    )

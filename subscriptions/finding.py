@@ -1,0 +1,88 @@
+"""Subscriptions are found and locked here, and placed in their billing periods (R19)."""
+
+from datetime import datetime
+
+from catalog.models import BillingPeriod
+from subscriptions import customers, periods
+from subscriptions.models import Subscription
+from workspace.errors import Conflict, UnknownObject
+
+
+class UnknownSubscription(UnknownObject):
+    """There is no such subscription."""
+
+    code = "SubscriptionNotFound"
+
+
+class SubscriptionEnded(Conflict):
+    """The subscription is over for good."""
+
+
+def find(public_id: str) -> Subscription:
+    """The subscription, not locked, with what it points at.
+
+    Raises:
+        UnknownSubscription: there is none.
+    """
+    rows = Subscription.objects.select_related(
+        "customer", "paying_customer", "product", "resource", "plan__live", "plan_version"
+    )
+    subscription = rows.filter(public_id=public_id).first()
+    if subscription is None:
+        raise UnknownSubscription("There is no such subscription.")
+    return subscription
+
+
+def lock(public_id: str) -> Subscription:
+    """The subscription, locked after its customer until the end of the transaction.
+
+    Raises:
+        UnknownSubscription: there is none.
+    """
+    return lock_row(lock_customer_of(public_id))
+
+
+def lock_customer_of(public_id: str) -> int:
+    """Lock the customer of a subscription and say its inner key, for `lock_row`.
+
+    For verbs that hold packages: those come between the two, as in a publication.
+
+    Raises:
+        UnknownSubscription: there is none.
+    """
+    found = find(public_id)
+    customers.lock(found.customer.public_id)
+    return found.pk
+
+
+def lock_row(pk: int) -> Subscription:
+    """One subscription, locked, with what it points at.
+
+    Its customer is locked before, unless its start and end stay what they are.
+    """
+    rows = Subscription.objects.select_for_update(of=("self",)).select_related(
+        "customer", "product", "plan", "plan_version"
+    )
+    return rows.get(pk=pk)
+
+
+def refuse_ended(subscription: Subscription, now: datetime) -> None:
+    """Let only those pass that run or will start.
+
+    Raises:
+        SubscriptionEnded: it is over.
+    """
+    if subscription.has_ended(now):
+        raise SubscriptionEnded(f"The subscription {subscription.public_id} has ended.")
+
+
+def billing_period_at(subscription: Subscription, now: datetime) -> tuple[datetime, datetime]:
+    """The billing period [start, end) that `now` lies in; during a trial, the trial (R19, R25).
+
+    Before the start it is the first one.
+    """
+    at = max(now, subscription.started_at)
+    if subscription.trial_ends_at is not None and at < subscription.trial_ends_at:
+        return subscription.started_at, subscription.trial_ends_at
+    cadence = subscription.billing_period or BillingPeriod.MONTHLY
+    return periods.containing(subscription.billing_cycle_anchor, cadence, at)

@@ -1,0 +1,29 @@
+"""The nouns of this app: customers with their resources, subscriptions, and rollouts."""
+
+from subscriptions.models.customers import Customer, Resource
+from subscriptions.models.rollouts import RolloutOutcome, RolloutResult, RolloutRun, RolloutStatus
+from subscriptions.models.subscriptions import (
+    CancelReason,
+    EndReason,
+    PaymentCollectionMethod,
+    Status,
+    Subscription,
+    SubscriptionAddon,
+    SubscriptionEntitlement,
+)
+
+__all__ = [
+    "CancelReason",
+    "Customer",
+    "EndReason",
+    "PaymentCollectionMethod",
+    "Resource",
+    "RolloutOutcome",
+    "RolloutResult",
+    "RolloutRun",
+    "RolloutStatus",
+    "Status",
+    "Subscription",
+    "SubscriptionAddon",
+    "SubscriptionEntitlement",
+]

@@ -1,0 +1,68 @@
+"""Customers, and the resources inside them."""
+
+from typing import Self
+
+from django.db import models
+
+from workspace.ids import PublicIdField
+
+
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    """Answers about customers."""
+
+    def active(self) -> Self:
+        """Those not archived."""
+        return self.filter(archived_at=None)
+
+
+class Customer(models.Model):
+    """Whoever buys: a company or a person, known by an id of the application's choice.
+
+    `integrations`, `payment_method` and `passthrough` are kept as callers of the API sent
+    them, for whoever bills; nothing here reads them.
+    """
+
+    public_id = PublicIdField("ID", unique=True)
+    name = models.CharField(max_length=255, blank=True)
+    email = models.EmailField(blank=True)
+    billing_id = models.CharField(max_length=255, blank=True)
+    billing_currency = models.CharField(max_length=3, blank=True)
+    language = models.CharField(max_length=64, blank=True)
+    timezone = models.CharField(max_length=64, blank=True)
+    coupon_id = models.CharField(max_length=255, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    integrations = models.JSONField(default=list, blank=True, editable=False)
+    payment_method = models.JSONField(null=True, blank=True, editable=False)
+    passthrough = models.JSONField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+    archived_at = models.DateTimeField(null=True, editable=False)
+
+    objects = CustomerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="customer_newest_first")]
+        permissions = [("archive_customer", "Can archive and unarchive customers")]
+
+    def __str__(self) -> str:
+        return self.name or self.public_id
+
+
+class Resource(models.Model):
+    """A workspace or project inside a customer, with credits of its own (R42)."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="resources")
+    public_id = PublicIdField("ID")
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ["public_id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "public_id"], name="one_resource_per_customer_and_id"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id

@@ -1,0 +1,61 @@
+"""What a subscription gives, asked of the apps that know: stored, or only thought of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from subscriptions.entitlements import CreditSource
+from subscriptions.models import Subscription, SubscriptionAddon, SubscriptionEntitlement
+from subscriptions.signals import subscription_previewed
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A subscription with its parts; none of them need be stored.
+
+    `sources` are the credits it includes, in the form in which rules read them.
+    """
+
+    subscription: Subscription
+    addons: tuple[SubscriptionAddon, ...]
+    values: tuple[SubscriptionEntitlement, ...]
+    sources: tuple[CreditSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """What one package adds to a credit type, in words.
+
+    Such as ("Extra API Credits × 3", "30,000 credits / month"). `note` says why it gives
+    nothing, if it does (R16).
+    """
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreditLine:
+    """What a subscription gives of one credit type, in words.
+
+    `value` is what recurs: "80,000 credits / month". `granted` is what would be granted at
+    once if it were stored now: "80,000 credits on 22 Nov 2026, until 22 Dec 2026"; empty if
+    nothing would. `note` is a warning for the whole line (R16).
+    """
+
+    credit_type_id: int
+    name: str
+    value: str
+    sources: tuple[SourceLine, ...] = ()
+    granted: str = ""
+    note: str = ""
+
+
+def credit_lines(preview: Preview, *, now: datetime) -> list[CreditLine]:
+    """What the subscription gives, as the apps that grant say it."""
+    answers = subscription_previewed.send(sender=Subscription, preview=preview, now=now)
+    lines: list[CreditLine] = []
+    for _, answer in answers:
+        lines += cast(list[CreditLine], answer)
+    return lines

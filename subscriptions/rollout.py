@@ -1,0 +1,275 @@
+"""Subscriptions move to another version of what they have (R10, R12–R14)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Q
+
+from catalog.models import Package, PackageKind, PackageVersion
+from catalog.publishing import Audience
+from subscriptions import choices, finding, news
+from subscriptions.causes import Cause
+from subscriptions.models import (
+    RolloutOutcome,
+    RolloutResult,
+    RolloutRun,
+    RolloutStatus,
+    Subscription,
+    SubscriptionAddon,
+)
+from subscriptions.models.subscriptions import SubscriptionQuerySet
+from workspace import activity
+from workspace.actors import Actor, ActorKind
+from workspace.acts import act
+from workspace.errors import Busy, Conflict, DomainError, UnknownObject
+
+LONGEST_MESSAGE = 255
+
+
+class UnknownRollout(UnknownObject):
+    """There is no such rollout."""
+
+
+class RolloutFinished(Conflict):
+    """The rollout is over."""
+
+
+class LatestAlready(Conflict):
+    """The subscription stands on the latest versions and prices already."""
+
+
+def announce(
+    *, version: PackageVersion, audience: str, actor: Actor, now: datetime
+) -> RolloutRun | None:
+    """Take notice of a publication, inside its transaction.
+
+    Subscriptions that have not started stand on the new version from now on (R13). For all
+    customers a run is left to `roll_out_next`, and an earlier one of the package that is not
+    finished ends: its subscriptions are among those of this one.
+    """
+    for subscription in _unstarted(version, now):
+        locked = finding.lock_row(subscription.pk)
+        _stand_on(locked, version)
+        news.tell(locked, Cause.MIGRATION, actor=actor, now=now)
+    if audience != Audience.ALL_CUSTOMERS:
+        return None
+    for earlier in RolloutRun.objects.unfinished().filter(package=version.package_id):
+        _finish(earlier, RolloutStatus.CANCELED, now)
+    return RolloutRun.objects.create(
+        version=version,
+        package_id=version.package_id,
+        actor_kind=actor.kind,
+        actor_id=actor.identifier,
+        actor_name=actor.name,
+        created_at=now,
+    )
+
+
+def having(package: Package, now: datetime) -> SubscriptionQuerySet:
+    """The subscriptions, not ended, that have the package in any version."""
+    if package.kind == PackageKind.PLAN:
+        return Subscription.objects.filter(plan=package).not_ended(now)
+    rows = SubscriptionAddon.objects.filter(addon=package)
+    return Subscription.objects.filter(pk__in=rows.values("subscription")).not_ended(now)
+
+
+def behind(version: PackageVersion, now: datetime) -> SubscriptionQuerySet:
+    """The subscriptions, not ended, that have an earlier version of the same package."""
+    return Subscription.objects.filter(_has_earlier(version)).not_ended(now)
+
+
+def next_batch(run: RolloutRun, now: datetime, *, at_most: int) -> list[int]:
+    """Inner keys of subscriptions that this run has not tried yet."""
+    waiting = behind(run.version, now).exclude(rollout_results__run=run)
+    return list(waiting.order_by("pk").values_list("pk", flat=True)[:at_most])
+
+
+@act
+def begin(*, run_id: int) -> None:
+    """Note that somebody works on a run."""
+    RolloutRun.objects.filter(pk=run_id, status=RolloutStatus.PENDING).update(
+        status=RolloutStatus.IN_PROGRESS
+    )
+
+
+def move(*, run: RolloutRun, subscription_pk: int, now: datetime) -> bool:
+    """Move one subscription to the version of a run and note what came of it (R12, R14).
+
+    A refusal is noted in place of the move. False if it must be tried again later.
+    """
+    try:
+        _move(run_id=run.pk, subscription_pk=subscription_pk, now=now)
+    except Busy:
+        return False
+    except DomainError as error:
+        _note_failure(
+            run_id=run.pk, subscription_pk=subscription_pk, message=error.message, now=now
+        )
+    return True
+
+
+@act
+def conclude(*, run_id: int, now: datetime) -> RolloutStatus | None:
+    """End a run that has nothing left to do; None if it has, or was over before."""
+    run = (
+        RolloutRun.objects.select_for_update(of=("self",)).select_related("version").get(pk=run_id)
+    )
+    if run.finished_at is not None or next_batch(run, now, at_most=1):
+        return None
+    outcomes = set(run.results.values_list("outcome", flat=True).distinct())
+    status = RolloutStatus.COMPLETED
+    if RolloutOutcome.FAILED in outcomes:
+        some = RolloutOutcome.SUCCEEDED in outcomes
+        status = RolloutStatus.PARTIALLY_FAILED if some else RolloutStatus.FAILED
+    _finish(run, status, now)
+    activity.record(
+        "package.rolled_out",
+        subject=run.package,
+        actor=_actor(run),
+        now=now,
+        payload={"version": run.version.number, "status": status},
+    )
+    return status
+
+
+@act
+def cancel(*, run_id: int, actor: Actor, now: datetime) -> RolloutRun:
+    """Stop a run: subscriptions not yet moved stay where they are (R12).
+
+    Raises:
+        UnknownRollout: there is none.
+        RolloutFinished: it is over already.
+    """
+    run = RolloutRun.objects.select_for_update(of=("self",)).filter(pk=run_id).first()
+    if run is None:
+        raise UnknownRollout("There is no such rollout.")
+    if run.finished_at is not None:
+        raise RolloutFinished("The rollout is over.")
+    _finish(run, RolloutStatus.CANCELED, now)
+    activity.record(
+        "package.rollout_canceled",
+        subject=run.package,
+        actor=actor,
+        now=now,
+        payload={"version": run.version.number},
+    )
+    return run
+
+
+@act
+def migrate(*, subscription_id: str, actor: Actor, now: datetime) -> Subscription:
+    """Move one subscription to the latest versions of its plan and add-ons, and their prices.
+
+    The only way for new prices to reach an existing subscription (R10). A plan or add-on
+    that is archived is moved as well: it is what the customer has.
+
+    Raises:
+        UnknownSubscription, SubscriptionEnded: there is none, or it is over.
+        LatestAlready: nothing would change.
+    """
+    pk = finding.lock_customer_of(subscription_id)
+    found = finding.find(subscription_id)
+    attached = SubscriptionAddon.objects.filter(subscription=pk)
+    choices.hold_packages([found.plan_id, *attached.values_list("addon_id", flat=True)])
+    subscription = finding.lock_row(pk)
+    finding.refuse_ended(subscription, now)
+    plan = Package.objects.select_related("live").get(pk=subscription.plan_id)
+    assert plan.live is not None, "what was subscribed to was published"
+    rows = list(attached.select_related("addon__live", "version"))
+    before = {row.addon.public_id: row.version_id for row in rows}
+    plan_before, prices_before = subscription.plan_version, subscription.prices
+    subscription.plan_version = plan.live
+    for row in rows:
+        assert row.addon.live is not None, "what was attached was published"
+        row.version = row.addon.live
+    subscription.prices = choices.prices_of(plan.live, rows, subscription.billing_period)
+    moved = [row for row in rows if before[row.addon.public_id] != row.version_id]
+    if plan_before == plan.live and not moved and prices_before == subscription.prices:
+        raise LatestAlready("The subscription has the latest versions already.")
+    subscription.updated_at = now
+    subscription.save(update_fields=["plan_version", "prices", "updated_at"])
+    SubscriptionAddon.objects.bulk_update(moved, ["version"])
+    payload = {
+        "version": [plan_before.number, plan.live.number],
+        "addons": {row.addon.public_id: row.version.number for row in moved},
+    }
+    news.record("subscription.migrated", subscription, payload, actor=actor, now=now)
+    news.tell(subscription, Cause.MIGRATION, actor=actor, now=now)
+    return subscription
+
+
+@act
+def _move(*, run_id: int, subscription_pk: int, now: datetime) -> None:
+    """One subscription, one transaction; what another worker has done is left alone."""
+    run = RolloutRun.objects.select_related("version", "package").get(pk=run_id)
+    subscription = finding.lock_row(subscription_pk)
+    still_behind = behind(run.version, now).filter(pk=subscription_pk).exists()
+    if run.finished_at is not None or not still_behind or _is_noted(run, subscription_pk):
+        return
+    before = _stand_on(subscription, run.version)
+    subscription.updated_at = now
+    subscription.save(update_fields=["updated_at"])
+    RolloutResult.objects.create(
+        run=run,
+        subscription=subscription,
+        outcome=RolloutOutcome.SUCCEEDED,
+        created_at=now,
+    )
+    payload = {"package": run.package.public_id, "version": [before, run.version.number]}
+    news.record("subscription.migrated", subscription, payload, actor=_actor(run), now=now)
+    news.tell(subscription, Cause.MIGRATION, actor=_actor(run), now=now)
+
+
+@act
+def _note_failure(*, run_id: int, subscription_pk: int, message: str, now: datetime) -> None:
+    RolloutResult.objects.get_or_create(
+        run_id=run_id,
+        subscription_id=subscription_pk,
+        defaults={
+            "outcome": RolloutOutcome.FAILED,
+            "message": message[:LONGEST_MESSAGE],
+            "created_at": now,
+        },
+    )
+
+
+def _stand_on(locked_subscription: Subscription, version: PackageVersion) -> int | None:
+    """Store `version` in place of the one it has; prices stay (R10). Answers the old number."""
+    if version.package.kind == PackageKind.PLAN:
+        before = locked_subscription.plan_version.number
+        locked_subscription.plan_version = version
+        locked_subscription.save(update_fields=["plan_version"])
+        return before
+    row = SubscriptionAddon.objects.select_related("version").get(
+        subscription=locked_subscription, addon=version.package_id
+    )
+    before, row.version = row.version.number, version
+    row.save(update_fields=["version"])
+    return before
+
+
+def _unstarted(version: PackageVersion, now: datetime) -> Iterable[Subscription]:
+    return behind(version, now).filter(started_at__gt=now).order_by("pk")
+
+
+def _has_earlier(version: PackageVersion) -> Q:
+    if version.package.kind == PackageKind.PLAN:
+        return Q(plan=version.package_id, plan_version__number__lt=version.number)
+    rows = SubscriptionAddon.objects.filter(
+        addon=version.package_id, version__number__lt=version.number
+    )
+    return Q(pk__in=rows.values("subscription"))
+
+
+def _is_noted(run: RolloutRun, subscription_pk: int) -> bool:
+    return RolloutResult.objects.filter(run=run, subscription=subscription_pk).exists()
+
+
+def _finish(run: RolloutRun, status: RolloutStatus, now: datetime) -> None:
+    run.status, run.finished_at = status, now
+    run.save(update_fields=["status", "finished_at"])
+
+
+def _actor(run: RolloutRun) -> Actor:
+    """Whoever published: the run acts for them."""
+    return Actor(ActorKind(run.actor_kind), run.actor_id, run.actor_name)
