@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
 from workspace.errors import BadInput, Conflict
+from workspace.ids import PublicIdField
 from workspace.text import validate_text
 
 M = TypeVar("M", bound=models.Model)
@@ -57,7 +58,8 @@ def check(row: models.Model) -> None:
     try:
         for field in row._meta.concrete_fields:
             value = getattr(row, field.attname)
-            if isinstance(field, models.CharField) and isinstance(value, str):
+            is_text = isinstance(field, models.CharField) and not isinstance(field, PublicIdField)
+            if is_text and isinstance(value, str):
                 _clean(row, field, value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValidationError({field.name: "Enter a finite number."})

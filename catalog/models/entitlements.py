@@ -90,7 +90,8 @@ class CreditEntitlement(Entitlement):
                 violation_error_message="This credit type is included already.",
             ),
             models.CheckConstraint(
-                condition=Q(amount=None, is_custom=True) | Q(amount__gt=0, amount__lt=AMOUNT_LIMIT),
+                condition=Q(amount=None, is_custom=True)
+                | Q(amount__isnull=False, amount__gt=0, amount__lt=AMOUNT_LIMIT),
                 name="entitled_amount_is_positive",
                 violation_error_message="Enter an amount greater than 0 and below 10¹², "
                 "or mark it as custom.",

@@ -223,12 +223,16 @@ class PackageVersion(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(published_at=None, number=None)
-                | Q(published_at__isnull=False, number__gte=1),
+                | Q(published_at__isnull=False, number__isnull=False, number__gte=1),
                 name="published_versions_are_numbered",
             ),
             models.CheckConstraint(
                 condition=Q(trial_length=None, trial_unit="", trial_end="")
-                | (Q(trial_length__gte=1) & ~Q(trial_unit="") & ~Q(trial_end="")),
+                | (
+                    Q(trial_length__isnull=False, trial_length__gte=1)
+                    & ~Q(trial_unit="")
+                    & ~Q(trial_end="")
+                ),
                 name="trials_are_whole",
                 violation_error_message="A trial needs a length, a unit and what follows it.",
             ),

@@ -111,7 +111,7 @@ class ConsumptionMapping(models.Model):
                 violation_error_message="This feature is mapped to that credit type already.",
             ),
             models.CheckConstraint(
-                condition=Q(rate__gte=0) | (Q(rate=None) & ~Q(formula="")),
+                condition=Q(rate__isnull=False, rate__gte=0) | (Q(rate=None) & ~Q(formula="")),
                 name="mapping_has_a_rate_or_formula",
                 violation_error_message="Enter a rate of 0 or more, or a formula.",
             ),

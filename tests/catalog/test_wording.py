@@ -1,0 +1,119 @@
+from decimal import Decimal
+
+import pytest
+
+from catalog import wording
+from catalog.entitlements import NewFeature
+from catalog.models import Cadence, FeatureType
+from tests.builders import (
+    a_credit_type,
+    a_feature,
+    a_formula,
+    a_metered_feature,
+    a_plan,
+    a_rate,
+    an_addon,
+    some_credits,
+    some_units,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+class TestNumber:
+    @pytest.mark.parametrize(
+        ("amount", "text"),
+        [
+            ("5000", "5,000"),
+            ("10", "10"),
+            ("1E+1", "10"),
+            ("0.250000", "0.25"),
+            ("-0.5", "-0.5"),
+            ("-1234.5", "-1,234.5"),
+            ("999999999999.999999", "999,999,999,999.999999"),
+        ],
+    )
+    def test_shows_every_digit_that_says_something(self, amount, text):
+        assert wording.number(Decimal(amount)) == text
+
+
+class TestCreditValue:
+    @pytest.mark.parametrize(
+        ("given", "text"),
+        [
+            ({"amount": 5000}, "5,000 credits / month"),
+            ({"amount": 1}, "1 credit / month"),
+            ({"amount": 60_000, "cadence": Cadence.YEAR}, "60,000 credits / year"),
+        ],
+    )
+    def test_says_how_much_and_how_often(self, given, text):
+        plan = a_plan(entitlements=[some_credits(a_credit_type(), **given)])
+
+        assert wording.credit_value(plan.draft.credit_entitlements.get()) == text
+
+    def test_names_the_unit_it_is_linked_to(self):
+        seats = a_feature(unit_singular="seat", unit_plural="seats")
+        plan = a_plan(entitlements=[some_credits(a_credit_type(), 1000, linked_feature=seats)])
+
+        assert (
+            wording.credit_value(plan.draft.credit_entitlements.get())
+            == "1,000 credits / month per seat"
+        )
+
+    def test_names_the_type_when_it_has_no_units(self):
+        tokens = a_credit_type("Tokens", unit_singular="", unit_plural="")
+        plan = a_plan(entitlements=[some_credits(tokens, 2)])
+
+        assert wording.credit_value(plan.draft.credit_entitlements.get()) == "2 Tokens / month"
+
+
+class TestFeatureValue:
+    def test_says_what_is_included(self):
+        seats = a_feature(unit_singular="seat", unit_plural="seats")
+        calls = a_feature("Calls")
+        export = a_feature("Export", type=FeatureType.BOOLEAN)
+        level = a_feature(
+            "Level", type=FeatureType.ENUM, enum_values=[{"value": "a", "displayName": "Alpha"}]
+        )
+        plan = a_plan(
+            entitlements=[
+                some_units(seats, 1),
+                some_units(calls, None, reset_period="MONTH"),
+                NewFeature(export),
+                NewFeature(level, {"enum_values": ["a"]}),
+            ]
+        )
+
+        shown = [wording.feature_value(row) for row in plan.draft.feature_entitlements.all()]
+        assert shown == ["1 seat", "Unlimited / month", "Yes", "Alpha"]
+
+
+class TestCost:
+    def test_shows_rates_and_formulas(self):
+        credit_type = a_credit_type()
+        image = a_metered_feature(unit_singular="image", unit_plural="images")
+        call = a_metered_feature("Call")
+        plan = a_plan(
+            mappings=[a_rate(image, credit_type, 10), a_formula(call, credit_type, "2*input")]
+        )
+
+        shown = [wording.cost(row) for row in plan.draft.mappings.all()]
+        assert shown == ["10 credits per image", "2*input credits per event"]
+
+
+class TestTrial:
+    def test_says_what_follows(self):
+        plan = a_plan(trial_length=1, trial_unit="MONTH", trial_end="CANCEL_SUBSCRIPTION")
+
+        assert wording.trial(plan.draft) == "1 month, then cancel"
+        assert wording.trial(a_plan().draft) == "None"
+
+
+class TestQuantity:
+    @pytest.mark.parametrize(
+        ("most", "text"),
+        [(1, "Single instance"), (5, "Multiple, up to 5"), (None, "Multiple, any number")],
+    )
+    def test_says_how_often_it_can_be_bought(self, most, text):
+        """R6."""
+        assert wording.quantity(an_addon(max_quantity=most).draft) == text
