@@ -7,12 +7,12 @@ written together or not at all.
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import chain
 
 from catalog.amounts import AmountField
-from credits import timeline
-from credits.book import Entry, GrantState, GrantType, ScheduleState
-from credits.models import Grant, GrantSource, LedgerEntry, Schedule
+from credits import posting, timeline
+from credits.book import Entry, GrantState, GrantType, ScheduleState, Stage
+from credits.models import Grant, GrantSource, LedgerEntry, Pool, Schedule
+from credits.models.grants import SPENT
 from credits.pools import LockedPool, standing_on_paper
 from workspace.actors import SYSTEM, Actor
 from workspace.errors import BadInput
@@ -42,10 +42,16 @@ def write(
     for locked_pool in locked_pools:
         _refuse_overflow(locked_pool)
     _write_schedules(locked_pools)
-    _write_grants(locked_pools, now)
-    _write_entries(locked_pools, actor, now, reason)
-    for locked_pool in locked_pools:
-        _write_pool(locked_pool)
+    remainders = _write_new_grants(locked_pools, now)
+    entries = [
+        row for locked_pool in locked_pools for row in _entries(locked_pool, actor, now, reason)
+    ]
+    rows = [_balance(locked_pool) for locked_pool in locked_pools]
+    posting.post(grants=remainders, entries=entries, pools=rows)
+    posting.update(
+        posting.OUTLOOKS,
+        [_outlook(locked_pool) for locked_pool in locked_pools if locked_pool.knows_schedules],
+    )
 
 
 def _refuse_overflow(locked_pool: LockedPool) -> None:
@@ -69,27 +75,7 @@ def _write_schedules(locked_pools: Sequence[LockedPool]) -> None:
             else:
                 changed.append(row)
             state.changed = False
-    if changed:
-        Schedule.objects.bulk_update(changed, SCHEDULE_COLUMNS, batch_size=500)
-
-
-SCHEDULE_COLUMNS = [
-    "name",
-    "amount",
-    "cadence",
-    "anchor_at",
-    "starts_at",
-    "ends_at",
-    "ending",
-    "is_override",
-    "is_granted",
-    "has_soft_limit",
-    "mark",
-    "given_back",
-    "period_starts_at",
-    "next_at",
-    "ended",
-]
+    posting.update(posting.SCHEDULES, changed)
 
 
 def _schedule_row(pool_id: int, state: ScheduleState) -> Schedule:
@@ -99,11 +85,26 @@ def _schedule_row(pool_id: int, state: ScheduleState) -> Schedule:
         subscription_id=state.subscription_id,
         source_id=state.source_id,
         source_is_addon=state.source_is_addon,
-        **{column: getattr(state, column) for column in SCHEDULE_COLUMNS},
+        name=state.name,
+        amount=state.amount,
+        cadence=state.cadence,
+        anchor_at=state.anchor_at,
+        starts_at=state.starts_at,
+        ends_at=state.ends_at,
+        ending=state.ending.value,
+        is_override=state.is_override,
+        is_granted=state.is_granted,
+        has_soft_limit=state.has_soft_limit,
+        mark=state.mark,
+        given_back=state.given_back,
+        period_starts_at=state.period_starts_at,
+        next_at=state.next_at,
+        ended=state.ended,
     )
 
 
-def _write_grants(locked_pools: Sequence[LockedPool], now: datetime) -> None:
+def _write_new_grants(locked_pools: Sequence[LockedPool], now: datetime) -> list[Grant]:
+    """Add the grants that are new; return the others that changed, to be written."""
     new: list[tuple[GrantState, Grant]] = []
     changed: list[Grant] = []
     for locked_pool in locked_pools:
@@ -114,30 +115,32 @@ def _write_grants(locked_pools: Sequence[LockedPool], now: datetime) -> None:
             if state.pk is None:
                 new.append((state, _grant_row(locked_pool.row.pk, state, now)))
             else:
-                changed.append(
-                    Grant(
-                        pk=state.pk,
-                        consumed=state.consumed,
-                        stage=state.stage.value,
-                        voided_at=state.voided_at,
-                        effective_at=state.effective_at,
-                        expires_at=state.expires_at,
-                        updated_at=now,
-                    )
-                )
+                changed.append(_remainder(state, now))
     if new:
         Grant.objects.bulk_create([row for _, row in new], batch_size=500)
         for state, row in new:
             state.pk = row.pk
-    if len(changed) == 1:
-        Grant.objects.filter(pk=changed[0].pk).update(
-            **{column: getattr(changed[0], column) for column in GRANT_COLUMNS}
-        )
-    elif changed:
-        Grant.objects.bulk_update(changed, GRANT_COLUMNS, batch_size=500)
+    return changed
 
 
-GRANT_COLUMNS = ["consumed", "stage", "voided_at", "effective_at", "expires_at", "updated_at"]
+def _remainder(state: GrantState, now: datetime) -> Grant:
+    return Grant(
+        pk=state.pk,
+        consumed=state.consumed,
+        stage=_stored_stage(state),
+        voided_at=state.voided_at,
+        effective_at=state.effective_at,
+        expires_at=state.expires_at,
+        updated_at=now,
+    )
+
+
+def _stored_stage(state: GrantState) -> str:
+    """The stage, or SPENT for what is open but can neither pay nor expire any more."""
+    used_up = state.type != GrantType.OVERDRAFT and not state.remaining
+    if state.stage == Stage.OPEN and used_up and state.expires_at is None:
+        return SPENT
+    return state.stage.value
 
 
 def _grant_row(pool_id: int, state: GrantState, now: datetime) -> Grant:
@@ -151,7 +154,7 @@ def _grant_row(pool_id: int, state: GrantState, now: datetime) -> Grant:
         effective_at=state.effective_at,
         expires_at=state.expires_at,
         payment_pending=state.payment_pending,
-        stage=state.stage.value,
+        stage=_stored_stage(state),
         voided_at=state.voided_at,
         created_at=state.created_at,
         updated_at=now,
@@ -172,26 +175,10 @@ def _grant_row(pool_id: int, state: GrantState, now: datetime) -> Grant:
     return row
 
 
-def _write_entries(
-    locked_pools: Sequence[LockedPool],
-    actor: Actor,
-    now: datetime,
-    reason: str,
-) -> None:
-    rows = list(
-        chain.from_iterable(
-            _entry_rows(locked_pool, actor, now, reason) for locked_pool in locked_pools
-        )
-    )
-    LedgerEntry.objects.bulk_create(rows, batch_size=500)
-
-
-def _entry_rows(
-    locked_pool: LockedPool,
-    actor: Actor,
-    now: datetime,
-    reason: str,
+def _entries(
+    locked_pool: LockedPool, actor: Actor, now: datetime, reason: str
 ) -> list[LedgerEntry]:
+    """The rows of the entries that were made on paper, numbered on from the last one."""
     state = locked_pool.state
     entries, state.entries = state.entries, []
     rows = []
@@ -224,23 +211,18 @@ def _reason(entry: Entry, reason: str) -> str:
     return entry.cause.reason if entry.cause is not None else reason
 
 
-def _write_pool(locked_pool: LockedPool) -> None:
+def _balance(locked_pool: LockedPool) -> Pool:
     row, state = locked_pool.row, locked_pool.state
     row.balance, row.granted, row.consumed = state.balance, state.granted, state.consumed
     row.last_entry_number, row.as_of = state.last_entry_number, state.as_of
-    columns = ["balance", "granted", "consumed", "last_entry_number", "as_of"]
-    if locked_pool.knows_schedules:
-        standing = standing_on_paper(locked_pool)
-        row.next_change_at = timeline.next_change_at(state)
-        row.next_reset_at = standing.next_reset_at
-        row.is_entitled = standing.is_entitled
-        row.has_soft_limit = standing.has_soft_limit
-        row.is_revoked = standing.is_revoked
-        columns += [
-            "next_change_at",
-            "next_reset_at",
-            "is_entitled",
-            "has_soft_limit",
-            "is_revoked",
-        ]
-    row.save(update_fields=columns)
+    return row
+
+
+def _outlook(locked_pool: LockedPool) -> Pool:
+    row, standing = locked_pool.row, standing_on_paper(locked_pool)
+    row.next_change_at = timeline.next_change_at(locked_pool.state)
+    row.next_reset_at = standing.next_reset_at
+    row.is_entitled = standing.is_entitled
+    row.has_soft_limit = standing.has_soft_limit
+    row.is_revoked = standing.is_revoked
+    return row

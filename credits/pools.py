@@ -1,7 +1,7 @@
 """Pools: open one, lock it and bring it up to now, and say what is in it (R42, R43)."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,6 +13,7 @@ from catalog.models import CreditType
 from credits import timeline
 from credits.book import Ending, GrantState, GrantType, PoolState, ScheduleState, Stage
 from credits.models import Grant, Pool, Schedule
+from credits.models.grants import SPENT
 from subscriptions import customers
 from workspace.errors import UnknownObject
 
@@ -39,7 +40,8 @@ class Standing:
     """What a pool holds at an instant (R43, R44).
 
     `granted` and `consumed` total the active grants, `consumed` with the overdraft;
-    `balance` is their difference. `next_reset_at` is None if nothing recurs.
+    `balance` is their difference. `as_of` is when this last changed, None if it never did,
+    and `next_change_at` when time will change it. `next_reset_at` is None if nothing recurs.
     """
 
     balance: Decimal
@@ -49,6 +51,8 @@ class Standing:
     is_entitled: bool
     has_soft_limit: bool
     is_revoked: bool
+    as_of: datetime | None
+    next_change_at: datetime | None
 
 
 def open_pool(
@@ -201,7 +205,7 @@ def _grant_state(columns: Sequence, schedule: ScheduleState | None) -> GrantStat
         effective_at=effective_at,
         expires_at=expires_at,
         created_at=created_at,
-        stage=Stage(stage),
+        stage=Stage.OPEN if stage == SPENT else Stage(stage),
         payment_pending=pending,
         name=name,
         schedule=schedule,
@@ -267,6 +271,8 @@ def _standing_of(state: PoolState) -> Standing:
         is_entitled=bool(in_force),
         has_soft_limit=any(schedule.has_soft_limit for schedule in in_force),
         is_revoked=bool(in_force) and not any(schedule.is_granted for schedule in in_force),
+        as_of=state.as_of,
+        next_change_at=timeline.next_change_at(state),
     )
 
 
@@ -279,6 +285,8 @@ def _stored_standing(row: Pool) -> Standing:
         is_entitled=row.is_entitled,
         has_soft_limit=row.has_soft_limit,
         is_revoked=row.is_revoked,
+        as_of=row.as_of,
+        next_change_at=row.next_change_at,
     )
 
 
@@ -287,13 +295,10 @@ def standing_on_paper(locked_pool: LockedPool) -> Standing:
     state = locked_pool.state
     if locked_pool.knows_schedules:
         return _standing_of(state)
-    stored = _stored_standing(locked_pool.row)
-    return Standing(
+    return replace(
+        _stored_standing(locked_pool.row),
         balance=state.balance,
         granted=state.granted,
         consumed=state.consumed,
-        next_reset_at=stored.next_reset_at,
-        is_entitled=stored.is_entitled,
-        has_soft_limit=stored.has_soft_limit,
-        is_revoked=stored.is_revoked,
+        as_of=state.as_of,
     )

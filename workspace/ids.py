@@ -2,8 +2,10 @@
 
 import re
 import secrets
+import time
 import unicodedata
 from typing import Any
+from uuid import UUID
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -49,6 +51,18 @@ class PublicIdField(models.CharField):
 def new_public_id(prefix: str) -> str:
     """A fresh id that nobody can guess, such as `grant-9f2c…` (128 random bits)."""
     return f"{prefix}-{secrets.token_hex(16)}"
+
+
+def new_ordered_uuid() -> UUID:
+    """A fresh UUID of version 7: unguessable, and later ones sort after earlier ones.
+
+    Rows made together stand together in an index, which a random id would scatter.
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    random = secrets.randbits(74)
+    return UUID(
+        int=milliseconds << 80 | 0x7 << 76 | random >> 62 << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    )
 
 
 def suggest_public_id(name: str) -> str:

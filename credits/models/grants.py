@@ -1,6 +1,5 @@
 """Grants: blocks of credits in a pool (R46–R49)."""
 
-import uuid
 from datetime import datetime
 from typing import Self
 
@@ -9,6 +8,7 @@ from django.db.models import F, Q
 
 from catalog.amounts import AmountField
 from credits.book import GrantType, Stage
+from workspace.ids import new_ordered_uuid
 
 
 class GrantStatus(models.TextChoices):
@@ -29,16 +29,20 @@ class GrantSource(models.TextChoices):
     PRICE = "PRICE", "Purchase"
 
 
+SPENT = "SPENT"
+"""The stage, in the database alone, of a used-up grant that never expires.
+
+It is active (R47) and its totals stay in the pool, but nothing can happen to it any more,
+so a pool is read without it, however many top-ups it ever had.
+"""
+
+
 class GrantQuerySet(models.QuerySet["Grant"]):
     """Answers about grants."""
 
     def live(self) -> Self:
-        """Those that can still pay, or whose end will change their pool.
-
-        A grant that is used up and never expires stays active (R47) but nothing can
-        happen to it any more, so a pool is read without it.
-        """
-        return self.filter(live_grants())
+        """Those that can still pay, or whose end will change their pool."""
+        return self.filter(stage__in=LIVE)
 
     def active(self, now: datetime) -> Self:
         """Grants that count in a balance at `now` (R47)."""
@@ -50,11 +54,7 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         )
 
 
-def live_grants() -> Q:
-    """The condition of the index by which a pool's grants are read."""
-    return Q(stage__in=[Stage.WAITING.value, Stage.OPEN.value]) & (
-        ~Q(consumed=F("amount")) | Q(expires_at__isnull=False)
-    )
+LIVE = [Stage.WAITING.value, Stage.OPEN.value]
 
 
 class Grant(models.Model):
@@ -66,7 +66,7 @@ class Grant(models.Model):
     is the deficit.
     """
 
-    public_id = models.UUIDField("ID", default=uuid.uuid4, unique=True, editable=False)
+    public_id = models.UUIDField("ID", default=new_ordered_uuid, unique=True, editable=False)
     pool = models.ForeignKey("credits.Pool", models.PROTECT, related_name="grants", db_index=False)
     type = models.CharField(
         max_length=16, choices=[(kind.value, kind.value.capitalize()) for kind in GrantType]
@@ -110,7 +110,7 @@ class Grant(models.Model):
     void_reason = models.CharField(max_length=200, blank=True)
     stage = models.CharField(
         max_length=8,
-        choices=[(stage.value, stage.value.capitalize()) for stage in Stage],
+        choices=[(stage, stage.capitalize()) for stage in (*Stage, SPENT)],
         default=Stage.WAITING.value,
         editable=False,
     )
@@ -125,7 +125,7 @@ class Grant(models.Model):
         ordering = ["-created_at", "-pk"]
         indexes = [
             models.Index(fields=["pool", "id"], name="grants_of_a_pool"),
-            models.Index(fields=["pool"], condition=live_grants(), name="live_grants_of_a_pool"),
+            models.Index(fields=["pool"], condition=Q(stage__in=LIVE), name="live_grants_of_a_pool"),
         ]
         constraints = [
             models.UniqueConstraint(
