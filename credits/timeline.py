@@ -6,6 +6,7 @@ where these rules are written. It knows neither database nor clock.
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 
 from credits import burn_order
 from credits.book import (
@@ -87,6 +88,8 @@ def turn(pool: PoolState, at: datetime) -> None:
             _carry(pool, schedule, starting, at)
     for schedule in ending:
         _take_back(pool, schedule, at)
+    for schedule in starting:
+        _count_what_was_given_back(pool, schedule)
     settle(pool, at)
     pool.schedules = [
         schedule
@@ -154,20 +157,39 @@ def _starts(schedule: ScheduleState, at: datetime) -> bool:
 
 
 def _start(pool: PoolState, schedule: ScheduleState, at: datetime) -> None:
-    """Begin the period that `at` lies in, with the mark the source left in it (R31)."""
+    """Begin the period that `at` lies in, with the mark the source left in it (R31).
+
+    What a source that makes way for itself still holds is about to be taken back, so it
+    counts as given back already.
+    """
     schedule.period_starts_at, schedule.next_at = periods.containing(
         schedule.anchor_at, schedule.cadence, at
     )
     schedule.changed = True
-    for earlier in pool.schedules:
-        if (
-            earlier is not schedule
-            and earlier.ended
-            and earlier.source == schedule.source
-            and earlier.period_starts_at == schedule.period_starts_at
-        ):
-            schedule.mark = max(schedule.mark, earlier.mark)
-            schedule.given_back = max(schedule.given_back, earlier.given_back)
+    for earlier in _in_the_same_period(pool, schedule):
+        schedule.mark = max(schedule.mark, earlier.mark)
+        given_back = earlier.given_back + _to_give_back(pool, earlier)
+        schedule.given_back = max(schedule.given_back, given_back)
+
+
+def _in_the_same_period(pool: PoolState, schedule: ScheduleState) -> list[ScheduleState]:
+    """Schedules by which the same source gave in the current period of `schedule`."""
+    return [
+        earlier
+        for earlier in pool.schedules
+        if earlier is not schedule
+        and earlier.ended
+        and earlier.source == schedule.source
+        and earlier.period_starts_at == schedule.period_starts_at
+    ]
+
+
+def _to_give_back(pool: PoolState, ending: ScheduleState) -> Decimal:
+    """What the end of a schedule will take back of what it has in the pool."""
+    held = _given_by(pool, ending)
+    if ending.ending == Ending.CARRY:
+        return sum((grant.amount for grant in held), ZERO)
+    return sum((grant.remaining for grant in held), ZERO)
 
 
 def _roll(schedule: ScheduleState, at: datetime) -> None:
@@ -229,3 +251,10 @@ def _take_back(pool: PoolState, schedule: ScheduleState, at: datetime) -> None:
     """Void what an ended source has left, and note it as given back."""
     for grant in burn_order.ordered(_given_by(pool, schedule)):
         schedule.given_back += pool.close(grant, EntryType.VOIDED, at, by_time=True)
+
+
+def _count_what_was_given_back(pool: PoolState, schedule: ScheduleState) -> None:
+    """Correct what was foreseen at the start by what really could be carried (R31)."""
+    schedule.given_back = max(
+        (earlier.given_back for earlier in _in_the_same_period(pool, schedule)), default=ZERO
+    )
