@@ -12,6 +12,7 @@ from django.db import connection
 from catalog import inheritance
 from catalog.amounts import validate_amount
 from catalog.models import (
+    BillingModel,
     BillingPeriod,
     Cadence,
     Charge,
@@ -310,6 +311,33 @@ def values_that_still_fit(
         return []
     room = Room.in_packages(plan_version, addons)
     return [value for value in values if room.has(value)]
+
+
+def merged(values: Sequence[Value], newer: Sequence[Value]) -> list[Value]:
+    """`values`, those of the same features and credit types replaced by `newer` ones."""
+    replaced = {value.target for value in newer}
+    return [value for value in values if value.target not in replaced] + list(newer)
+
+
+def units_of_plan(plan_version: PackageVersion, quantity: int | None) -> list[Value]:
+    """`quantity` units of the one feature that the plan sells per unit; none if None.
+
+    Raises:
+        InvalidValue: it sells none per unit, or several.
+    """
+    if quantity is None:
+        return []
+    features = {
+        charge.feature.public_id
+        for charge in plan_version.charges.select_related("feature")
+        if charge.feature is not None and charge.billing_model == BillingModel.PER_UNIT
+    }
+    if len(features) != 1:
+        raise InvalidValue(
+            f"{plan_version.name} does not sell units of exactly one feature: name it.",
+            field="unit_quantity",
+        )
+    return [FeatureValue(feature_id=features.pop(), usage_limit=quantity)]
 
 
 def values_of(subscription: Subscription) -> list[Value]:

@@ -6,10 +6,12 @@ from typing import Any, TypedDict, Unpack
 from catalog.checking import changed_fields, check, store_new
 from subscriptions import endings
 from subscriptions.models import CancelReason, Customer, Resource, Subscription
+from subscriptions.models.customers import CustomerQuerySet
 from workspace import activity
 from workspace.actors import Actor
 from workspace.acts import act
 from workspace.errors import Conflict, UnknownObject
+from workspace.ids import is_public_id
 
 
 class UnknownCustomer(UnknownObject):
@@ -50,7 +52,7 @@ def find(public_id: str) -> Customer:
     Raises:
         UnknownCustomer: there is none.
     """
-    customer = Customer.objects.filter(public_id=public_id).first()
+    customer = _by_id(Customer.objects.all(), public_id)
     if customer is None:
         raise _unknown()
     return customer
@@ -93,8 +95,7 @@ def lock(public_id: str) -> Customer:
     Raises:
         UnknownCustomer: there is none.
     """
-    rows = Customer.objects.select_for_update(no_key=True)
-    customer = rows.filter(public_id=public_id).first()
+    customer = _by_id(Customer.objects.select_for_update(no_key=True), public_id)
     if customer is None:
         raise _unknown()
     return customer
@@ -188,6 +189,11 @@ def resource(*, locked_customer: Customer, public_id: str, now: datetime) -> Res
     check(added)
     added.save(force_insert=True)
     return added
+
+
+def _by_id(rows: CustomerQuerySet, public_id: str) -> Customer | None:
+    """No database is asked for what can be no id (R1)."""
+    return rows.filter(public_id=public_id).first() if is_public_id(public_id) else None
 
 
 def _unknown() -> UnknownCustomer:

@@ -6,6 +6,7 @@ from catalog.models import BillingPeriod
 from subscriptions import customers, periods
 from subscriptions.models import Subscription
 from workspace.errors import Conflict, UnknownObject
+from workspace.ids import is_public_id
 
 
 class UnknownSubscription(UnknownObject):
@@ -27,7 +28,7 @@ def find(public_id: str) -> Subscription:
     rows = Subscription.objects.select_related(
         "customer", "paying_customer", "product", "resource", "plan__live", "plan_version"
     )
-    subscription = rows.filter(public_id=public_id).first()
+    subscription = rows.filter(public_id=public_id).first() if is_public_id(public_id) else None
     if subscription is None:
         raise UnknownSubscription("There is no such subscription.")
     return subscription

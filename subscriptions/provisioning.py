@@ -51,7 +51,8 @@ class Order(TypedDict, total=False):
     """What somebody subscribes to; ids as seen outside.
 
     `addons` are pairs of id and quantity. `billing_period` is by default monthly where that
-    has a price. `started_at` is by default now. `trial` replaces the plan's own, which
+    has a price. `unit_quantity` stands for units of the one feature that the plan sells per
+    unit. `started_at` is by default now. `trial` replaces the plan's own, which
     `skip_trial` omits. `billing_cycle_anchor` is by default the start, or the end of a trial
     that converts (R19, R25). `ends_at` cancels it beforehand.
     """
@@ -67,6 +68,7 @@ class Order(TypedDict, total=False):
     trial: Trial | None
     skip_trial: bool
     entitlements: Sequence[Value]
+    unit_quantity: int | None
     payment_pending: bool
     billing_cycle_anchor: datetime | None
     ends_at: datetime | None
@@ -153,7 +155,10 @@ def _draw_up(customer: Customer, order: Order, now: datetime) -> Preview:
     wanted = list(order.get("addons") or [])
     packages = choices.addons_on_sale([addon_id for addon_id, _ in wanted])
     addons = choices.choose_addons(version, wanted, packages=packages, now=started_at)
-    values = choices.choose_values(version, addons, order.get("entitlements") or [])
+    units = choices.units_of_plan(version, order.get("unit_quantity"))
+    values = choices.choose_values(
+        version, addons, choices.merged(order.get("entitlements") or [], units)
+    )
     period = choices.choose_billing_period(version, order.get("billing_period"))
     subscription = Subscription(
         public_id=order.get("public_id") or new_public_id("subscription"),

@@ -34,10 +34,6 @@ class RolloutFinished(Conflict):
     """The rollout is over."""
 
 
-class LatestAlready(Conflict):
-    """The subscription stands on the latest versions and prices already."""
-
-
 def announce(
     *, version: PackageVersion, audience: str, actor: Actor, now: datetime
 ) -> RolloutRun | None:
@@ -161,11 +157,11 @@ def migrate(*, subscription_id: str, actor: Actor, now: datetime) -> Subscriptio
     """Move one subscription to the latest versions of its plan and add-ons, and their prices.
 
     The only way for new prices to reach an existing subscription (R10). A plan or add-on
-    that is archived is moved as well: it is what the customer has.
+    that is archived is moved as well: it is what the customer has. Where all is the latest
+    already, nothing changes.
 
     Raises:
         UnknownSubscription, SubscriptionEnded: there is none, or it is over.
-        LatestAlready: nothing would change.
     """
     pk = finding.lock_customer_of(subscription_id)
     found = finding.find(subscription_id)
@@ -185,7 +181,7 @@ def migrate(*, subscription_id: str, actor: Actor, now: datetime) -> Subscriptio
     subscription.prices = choices.prices_of(plan.live, rows, subscription.billing_period)
     moved = [row for row in rows if before[row.addon.public_id] != row.version_id]
     if plan_before == plan.live and not moved and prices_before == subscription.prices:
-        raise LatestAlready("The subscription has the latest versions already.")
+        return subscription
     subscription.updated_at = now
     subscription.save(update_fields=["plan_version", "prices", "updated_at"])
     SubscriptionAddon.objects.bulk_update(moved, ["version"])

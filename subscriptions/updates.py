@@ -51,12 +51,14 @@ class Changes(TypedDict, total=False):
     """What is to change; what is absent stays.
 
     `addons`, pairs of id and quantity, and `entitlements` are whole lists: what is not in
-    them goes. `billing_cycle_anchor` begins a new period (R26). `ends_at` cancels on a date,
+    them goes. `units` are limits of features that replace those of the same features only.
+    `billing_cycle_anchor` begins a new period (R26). `ends_at` cancels on a date,
     or takes the cancelation back.
     """
 
     addons: Sequence[tuple[str, int]]
     entitlements: Sequence[Value]
+    units: Sequence[Value]
     billing_cycle_anchor: datetime
     trial_ends_at: datetime
     ends_at: datetime | None
@@ -98,8 +100,9 @@ def update(
         parts.choose_addons(changes["addons"], packages, now=since)
         payload["addons"] = parts.addon_changes()
         causes += parts.addon_causes()
-    if "entitlements" in changes:
-        parts.choose_values(changes["entitlements"])
+    if "entitlements" in changes or "units" in changes:
+        listed = changes.get("entitlements", parts.values_before)
+        parts.choose_values(choices.merged(listed, changes.get("units", [])))
     elif "addons" in changes:
         parts.keep_fitting_values()
     if parts.new_values is not None:

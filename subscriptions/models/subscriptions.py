@@ -1,6 +1,9 @@
 """Subscriptions: a customer on a plan, with add-ons, for a time (R4, R18, R19)."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Self
 
 from django.db import models
@@ -59,8 +62,8 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         """Those that entitle to something at `now`: ACTIVE or IN_TRIAL (R18)."""
         return self.not_ended(now).filter(started_at__lte=now, payment_pending=False)
 
-    def with_status(self, status: str, now: datetime) -> Self:
-        """Those that `status_at(now)` would say are `status`."""
+    def with_any_status(self, statuses: Iterable[str], now: datetime) -> Self:
+        """Those of which `status_at(now)` would say one of `statuses`."""
         ended = Q(ends_at__lte=now)
         trial = Q(trial_ends_at__gt=now)
         running = ~Q(ends_at__lte=now) & Q(payment_pending=False)
@@ -72,7 +75,8 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
             Status.IN_TRIAL: running & Q(started_at__lte=now) & trial,
             Status.ACTIVE: running & Q(started_at__lte=now) & ~trial,
         }
-        return self.filter(conditions[Status(status)])
+        chosen = [conditions[Status(status)] for status in statuses]
+        return self.filter(reduce(or_, chosen, Q(pk__in=[])))
 
 
 class Subscription(models.Model):

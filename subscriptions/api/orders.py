@@ -1,0 +1,298 @@
+"""What callers send about subscriptions, and how verbs understand it."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+from catalog.models import BillingPeriod, Cadence, PricingType, ResetPeriod, TrialEnd
+from catalog.models.products import CancellationTime
+from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY, CreditValue, FeatureValue, Value
+from subscriptions.models import PaymentCollectionMethod, Status
+from subscriptions.provisioning import Trial
+from workspace.api.camel import CamelMixin
+from workspace.api.fields import (
+    AmountField,
+    CommaListField,
+    InstantRangeField,
+    MetadataField,
+    PublicIdField,
+    TextField,
+    UtcDateTimeField,
+)
+
+LONGEST_LIST = 100
+WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+RESETS = {
+    "monthlyResetPeriodConfiguration": ("SubscriptionStart", "StartOfTheMonth"),
+    "weeklyResetPeriodConfiguration": (
+        "SubscriptionStart",
+        *(f"Every{weekday}" for weekday in WEEKDAYS),
+    ),
+    "yearlyResetPeriodConfiguration": ("SubscriptionStart",),
+}
+
+
+class NotYet(serializers.Field[None, Any, Any, Any]):
+    """Something of the contract that would be lost silently: anything but nothing is refused."""
+
+    default_error_messages = {"unsupported": "This is not supported yet."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_null=True, write_only=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> None:
+        if data not in (None, [], {}, ""):
+            self.fail("unsupported")
+
+
+class OnlyNow(serializers.ChoiceField):
+    """A choice of times of which only the present one is supported yet."""
+
+    default_error_messages = {"unsupported": "Only IMMEDIATE is supported yet."}
+
+    def __init__(self, choices: list[str], **kwargs: Any) -> None:
+        super().__init__(choices, required=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        chosen = super().to_internal_value(data)
+        if chosen != "IMMEDIATE":
+            self.fail("unsupported")
+        return chosen
+
+
+class WholeField(serializers.IntegerField):
+    """A whole JSON number; no text that looks like one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int | Decimal):
+            self.fail("invalid")
+        return super().to_internal_value(str(data))
+
+
+class AddonBody(serializers.Serializer[Any]):
+    """An add-on and how many of it."""
+
+    id = PublicIdField()
+    quantity = WholeField(min_value=1, max_value=LARGEST_QUANTITY)
+
+
+class ChargeBody(serializers.Serializer[Any]):
+    """Units bought of a feature (R17)."""
+
+    id = PublicIdField()
+    type = serializers.ChoiceField(["FEATURE", "CREDIT"])
+    quantity = WholeField(min_value=0, max_value=LARGEST_LIMIT)
+
+    def validate_type(self, kind: str) -> str:
+        """Bundles of credits are no part of this yet."""
+        if kind == "CREDIT":
+            raise serializers.ValidationError("Charges of credits are not supported yet.")
+        return kind
+
+
+class AccordingTo(serializers.Field[dict[str, str], Any, Any, Any]):
+    """`{"accordingTo": …}`: with what the use of a feature starts again."""
+
+    default_error_messages = {"choice": "accordingTo must be one of {choices}."}
+
+    def __init__(self, choices: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(required=False, allow_null=True, **kwargs)
+        self.choices = choices
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        chosen = data.get("accordingTo") if isinstance(data, dict) else None
+        if chosen not in self.choices:
+            self.fail("choice", choices=", ".join(self.choices))
+        return {"accordingTo": chosen}
+
+
+class FeatureValueBody(CamelMixin, serializers.Serializer[Any]):
+    """The limit of a feature for this subscription."""
+
+    id = PublicIdField()
+    usage_limit = WholeField(min_value=0, max_value=LARGEST_LIMIT, required=False, allow_null=True)
+    has_unlimited_usage = serializers.BooleanField(required=False)
+    has_soft_limit = serializers.BooleanField(required=False, allow_null=True)
+    reset_period = serializers.ChoiceField(ResetPeriod.values, required=False)
+
+    def get_fields(self) -> dict[str, Any]:
+        """With the three configurations, each of its own choices."""
+        return super().get_fields() | {
+            name: AccordingTo(choices) for name, choices in RESETS.items()
+        }
+
+    def value(self) -> FeatureValue:
+        """The value as verbs know it."""
+        given = self.validated_data
+        configured = next((given[name] for name in RESETS if given.get(name)), None)
+        return FeatureValue(
+            feature_id=given["id"],
+            usage_limit=given.get("usage_limit"),
+            has_unlimited_usage=given.get("has_unlimited_usage", False),
+            has_soft_limit=given.get("has_soft_limit"),
+            reset_period=given.get("reset_period", ""),
+            reset_configuration=configured,
+        )
+
+
+class CreditValueBody(serializers.Serializer[Any]):
+    """A custom amount of credits for this subscription."""
+
+    id = PublicIdField()
+    amount = AmountField()
+    cadence = serializers.ChoiceField(Cadence.values)
+
+    def value(self) -> CreditValue:
+        """The value as verbs know it."""
+        given = self.validated_data
+        return CreditValue(
+            credit_type_id=given["id"], amount=given["amount"], cadence=given["cadence"]
+        )
+
+
+class ValuesField(serializers.Field[list[Value], Any, Any, Any]):
+    """A list of values of either kind, told apart by `type`."""
+
+    default_error_messages = {
+        "list": "A list of at most 100 objects is needed.",
+        "type": "The type must be FEATURE or CREDIT.",
+    }
+    KINDS: dict[str, type[FeatureValueBody | CreditValueBody]] = {
+        "FEATURE": FeatureValueBody,
+        "CREDIT": CreditValueBody,
+    }
+
+    def to_internal_value(self, data: Any) -> list[Value]:
+        if not isinstance(data, list) or len(data) > LONGEST_LIST:
+            self.fail("list")
+        values: list[Value] = []
+        for item in data:
+            kind = item.get("type") if isinstance(item, dict) else None
+            if not isinstance(kind, str) or kind not in self.KINDS:
+                self.fail("type")
+            body: FeatureValueBody | CreditValueBody = self.KINDS[kind](data=item)
+            body.is_valid(raise_exception=True)
+            values.append(body.value())
+        return values
+
+
+class TrialBody(CamelMixin, serializers.Serializer[Any]):
+    """A trial in place of the plan's."""
+
+    is_trial = serializers.BooleanField()
+    trial_end_behavior = serializers.ChoiceField(
+        TrialEnd.values, default=TrialEnd.CONVERT_TO_PAID.value
+    )
+    trial_end_date = UtcDateTimeField(required=False)
+
+
+class UpdateBody(CamelMixin, serializers.Serializer[Any]):
+    """Changes of a subscription. What is absent stays; null clears where there is a null."""
+
+    addons = serializers.ListField(child=AddonBody(), required=False, max_length=LONGEST_LIST)
+    charges = serializers.ListField(child=ChargeBody(), required=False, max_length=LONGEST_LIST)
+    entitlements = ValuesField(required=False)
+    billing_cycle_anchor = serializers.ChoiceField(["UNCHANGED", "NOW"], required=False)
+    cancellation_date = UtcDateTimeField(required=False, allow_null=True)
+    metadata = MetadataField(required=False)
+    trial_end_date = UtcDateTimeField(required=False)
+    schedule_strategy = OnlyNow(["END_OF_BILLING_PERIOD", "END_OF_BILLING_MONTH", "IMMEDIATE"])
+    billing_period = NotYet()
+    applied_coupon = NotYet()
+    promotion_code = NotYet()
+    budget = NotYet()
+    minimum_spend = NotYet()
+    price_overrides = NotYet()
+
+
+class ProvisionBody(CamelMixin, serializers.Serializer[Any]):
+    """A new subscription."""
+
+    customer_id = PublicIdField()
+    plan_id = PublicIdField()
+    id = PublicIdField(required=False)
+    addons = serializers.ListField(child=AddonBody(), required=False, max_length=LONGEST_LIST)
+    charges = serializers.ListField(child=ChargeBody(), required=False, max_length=LONGEST_LIST)
+    unit_quantity = WholeField(
+        min_value=0, max_value=LARGEST_LIMIT, required=False, allow_null=True
+    )
+    entitlements = ValuesField(required=False)
+    billing_cycle_anchor = serializers.ChoiceField(["UNCHANGED", "NOW"], required=False)
+    billing_id = TextField(max_length=255, required=False, allow_null=True, allow_blank=True)
+    billing_period = serializers.ChoiceField(BillingPeriod.values, required=False)
+    cancellation_date = UtcDateTimeField(required=False)
+    metadata = MetadataField(required=False)
+    paying_customer_id = PublicIdField(required=False, allow_null=True)
+    payment_collection_method = serializers.ChoiceField(
+        PaymentCollectionMethod.values, required=False
+    )
+    resource_id = PublicIdField(required=False, allow_null=True)
+    start_date = UtcDateTimeField(required=False)
+    trial_override_configuration = TrialBody(required=False)
+    applied_coupon = NotYet()
+    budget = NotYet()
+    minimum_spend = NotYet()
+    price_overrides = NotYet()
+
+
+class CancelBody(CamelMixin, serializers.Serializer[Any]):
+    """How a subscription is to end."""
+
+    cancellation_time = serializers.ChoiceField(CancellationTime.values, required=False)
+    end_date = UtcDateTimeField(required=False)
+
+
+class MigrateBody(CamelMixin, serializers.Serializer[Any]):
+    """When a subscription is to move."""
+
+    subscription_migration_time = OnlyNow(["END_OF_BILLING_PERIOD", "IMMEDIATE"])
+
+
+class SubscriptionFilters(CamelMixin, serializers.Serializer[Any]):
+    """Which subscriptions are listed."""
+
+    customer_id = PublicIdField(required=False)
+    plan_id = PublicIdField(required=False)
+    resource_id = PublicIdField(required=False)
+    pricing_type = CommaListField(child=serializers.ChoiceField(PricingType.values), required=False)
+    status = CommaListField(child=serializers.ChoiceField(Status.values), required=False)
+    created_at = InstantRangeField(required=False)
+
+
+def order_of(body: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """The body of a provision as `provisioning.start` takes it."""
+    order: dict[str, Any] = {
+        "customer_id": body["customer_id"],
+        "plan_id": body["plan_id"],
+        "public_id": body.get("id"),
+        "addons": addons_of(body.get("addons", [])),
+        "entitlements": [*body.get("entitlements", []), *units_of(body.get("charges", []))],
+        "unit_quantity": body.get("unit_quantity"),
+        "billing_period": body.get("billing_period"),
+        "resource_id": body.get("resource_id"),
+        "paying_customer_id": body.get("paying_customer_id"),
+        "started_at": body.get("start_date"),
+        "ends_at": body.get("cancellation_date"),
+        "billing_cycle_anchor": now if body.get("billing_cycle_anchor") == "NOW" else None,
+        "billing_id": body.get("billing_id") or "",
+        "payment_collection_method": body.get("payment_collection_method", ""),
+        "metadata": body.get("metadata", {}),
+    }
+    trial = body.get("trial_override_configuration")
+    if trial is not None and not trial["is_trial"]:
+        order["skip_trial"] = True
+    elif trial is not None and "trial_end_date" in trial:
+        order["trial"] = Trial(trial["trial_end_date"], trial["trial_end_behavior"])
+    return order
+
+
+def addons_of(bodies: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """Add-ons as verbs take them."""
+    return [(body["id"], body["quantity"]) for body in bodies]
+
+
+def units_of(bodies: list[dict[str, Any]]) -> list[Value]:
+    """Units bought as verbs take them."""
+    return [FeatureValue(feature_id=body["id"], usage_limit=body["quantity"]) for body in bodies]

@@ -1,0 +1,123 @@
+"""Subscriptions over HTTP: provisioned, read, changed, canceled, migrated."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from subscriptions import cancellation, finding, provisioning, rollout, updates
+from subscriptions.api import orders
+from subscriptions.api.answers import SubscriptionAnswer, shown
+from subscriptions.models import Status, Subscription
+from subscriptions.models.subscriptions import SubscriptionQuerySet
+from workspace.api.views import ApiView
+
+
+class SubscriptionsApiView(ApiView):
+    """What views of subscriptions have in common."""
+
+    def read(self, subscription: Subscription) -> Any:
+        """A subscription as it is stored now, with its own values."""
+        rows = shown(Subscription.objects.filter(pk=subscription.pk), with_values=True)
+        context = {"now": self.now, "with_values": True}
+        return SubscriptionAnswer(rows.get(), context=context).data
+
+
+class SubscriptionsView(SubscriptionsApiView):
+    """`/subscriptions`."""
+
+    def get(self, request: Request) -> Response:
+        """List subscriptions."""
+        rows = self._chosen(self.read_query(orders.SubscriptionFilters))
+        return self.page_of(shown(rows), SubscriptionAnswer, context={"now": self.now})
+
+    def post(self, request: Request) -> Response:
+        """Subscribe a customer to a plan."""
+        order = orders.order_of(self.read_body(orders.ProvisionBody), self.now)
+        subscription = provisioning.start(**order, actor=self.actor, now=self.now)
+        answer = {
+            "id": subscription.public_id,
+            "status": "SUCCESS",
+            "subscription": self.read(subscription),
+            "isScheduled": subscription.status_at(self.now) == Status.NOT_STARTED,
+            "entitlements": None,
+            "checkoutBillingId": None,
+            "checkoutUrl": None,
+        }
+        return self.answer(answer, 201)
+
+    def _chosen(self, query: dict[str, Any]) -> SubscriptionQuerySet:
+        rows = Subscription.objects.all()
+        columns = {
+            "customer_id": "customer__public_id",
+            "plan_id": "plan__public_id",
+            "resource_id": "resource__public_id",
+            "pricing_type": "plan_version__pricing_type__in",
+        }
+        for name, column in columns.items():
+            if query.get(name):
+                rows = rows.filter(**{column: query[name]})
+        for operator, instant in query.get("created_at", {}).items():
+            rows = rows.filter(**{f"created_at__{operator}": instant})
+        if query.get("status"):
+            rows = rows.with_any_status(query["status"], self.now)
+        return rows
+
+
+class SubscriptionView(SubscriptionsApiView):
+    """`/subscriptions/{id}`."""
+
+    def get(self, request: Request, subscription_id: str) -> Response:
+        """Read a subscription."""
+        return self.answer(self.read(finding.find(subscription_id)))
+
+    def patch(self, request: Request, subscription_id: str) -> Response:
+        """Change a subscription at once."""
+        body = self.read_body(orders.UpdateBody)
+        changes: updates.Changes = {}
+        if "addons" in body:
+            changes["addons"] = orders.addons_of(body["addons"])
+        if "entitlements" in body:
+            changes["entitlements"] = body["entitlements"]
+        if "charges" in body:
+            changes["units"] = orders.units_of(body["charges"])
+        if body.get("billing_cycle_anchor") == "NOW":
+            changes["billing_cycle_anchor"] = self.now
+        if "cancellation_date" in body:
+            changes["ends_at"] = body["cancellation_date"]
+        if "trial_end_date" in body:
+            changes["trial_ends_at"] = body["trial_end_date"]
+        if "metadata" in body:
+            changes["metadata"] = body["metadata"]
+        subscription = updates.update(
+            subscription_id=subscription_id, **changes, actor=self.actor, now=self.now
+        )
+        return self.answer(self.read(subscription))
+
+
+class CancelSubscriptionView(SubscriptionsApiView):
+    """`/subscriptions/{id}/cancel`."""
+
+    def post(self, request: Request, subscription_id: str) -> Response:
+        """End a subscription now, with its period, or on a date."""
+        body = self.read_body(orders.CancelBody)
+        subscription = cancellation.cancel(
+            subscription_id=subscription_id,
+            time=body.get("cancellation_time"),
+            ends_at=body.get("end_date"),
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.answer(self.read(subscription))
+
+
+class MigrateSubscriptionView(SubscriptionsApiView):
+    """`/subscriptions/{id}/migrate`."""
+
+    def post(self, request: Request, subscription_id: str) -> Response:
+        """Move a subscription to the latest versions and prices."""
+        self.read_body(orders.MigrateBody)
+        subscription = rollout.migrate(
+            subscription_id=subscription_id, actor=self.actor, now=self.now
+        )
+        return self.answer(self.read(subscription))

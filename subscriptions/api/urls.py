@@ -1,0 +1,23 @@
+"""Addresses of customers and subscriptions, below `/api/v1/`."""
+
+from django.urls import path
+
+from subscriptions.api import customers, subscriptions
+
+urlpatterns = [
+    path("customers", customers.CustomersView.as_view()),
+    path("customers/<str:customer_id>", customers.CustomerView.as_view()),
+    path("customers/<str:customer_id>/archive", customers.ArchiveCustomerView.as_view()),
+    path("customers/<str:customer_id>/unarchive", customers.UnarchiveCustomerView.as_view()),
+    path("customers/<str:customer_id>/resources", customers.ResourcesView.as_view()),
+    path("subscriptions", subscriptions.SubscriptionsView.as_view()),
+    path("subscriptions/<str:subscription_id>", subscriptions.SubscriptionView.as_view()),
+    path(
+        "subscriptions/<str:subscription_id>/cancel",
+        subscriptions.CancelSubscriptionView.as_view(),
+    ),
+    path(
+        "subscriptions/<str:subscription_id>/migrate",
+        subscriptions.MigrateSubscriptionView.as_view(),
+    ),
+]
