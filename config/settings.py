@@ -238,7 +238,9 @@ USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = env.path("STATIC_ROOT", default=BASE_DIR / "var" / "static").root
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
+if not in_production:
+    STATIC_ROOT = ""  # development serves the files of the applications: nothing to collect
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -249,7 +251,6 @@ STORAGES = {
         ),
     },
 }
-# Development serves the files of the applications themselves: nothing to collect first.
 WHITENOISE_USE_FINDERS = not in_production
 
 # API

@@ -6,8 +6,8 @@ import os
 os.environ["STIPEND_MODE"] = "development"
 os.environ["SECRET_KEY"] = "for tests only, and therefore known to everybody in the world"
 
-from config.settings import *  # noqa: E402, F403
-from config.settings import BASE_DIR, DATABASES  # noqa: E402
+from config.settings import *  # noqa: F403
+from config.settings import BASE_DIR, DATABASES
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file: connections of several threads and processes share it. One per process, so that

@@ -23,7 +23,7 @@ CLUSTER_VARIABLE = "STIPEND_CLUSTER"
 PAUSE_BETWEEN_HOSTS = timedelta(seconds=0.5)
 
 
-class TicketBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
+class TicketBroker(ORM):
     """The queue in the database, which can hold a row back, and remembers the one it wrote."""
 
     def __init__(self, delay: timedelta) -> None:

@@ -6,11 +6,9 @@ group of its own, has to prove that whole tasks come through, and is replaced wh
 """
 
 import contextlib
-import ctypes
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 from datetime import timedelta
@@ -20,56 +18,44 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+)
 from django.utils import timezone
 from django_q.signals import post_execute
 
-from workspace import worker
+from workspace import triggers, worker
+from workspace.processes import ProcessGroup
 
 logger = logging.getLogger(__name__)
 
 STEP_SECONDS = 0.2
 # A cluster that ends at once, perhaps for want of a table, is not started in a tight circle.
 RESTART_PAUSE_SECONDS = 2.0
-DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 
 
-class Cluster:
-    """One `qcluster` in a process group of its own, and the signs of life it gives."""
+class Cluster(ProcessGroup):
+    """One `qcluster`, and the signs of life it gives."""
 
     def __init__(self) -> None:
         self.name = worker.new_cluster()
         self.pulse = worker.Pulse()
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                settings.BASE_DIR / "manage.py",
-                "run_worker",
-                f"--pulse={self.pulse.sender}",
-            ],
+        super().__init__(
+            sys.executable,
+            str(settings.BASE_DIR / "manage.py"),
+            "run_worker",
+            f"--pulse={self.pulse.sender}",
             env=os.environ | {worker.CLUSTER_VARIABLE: self.name},
             pass_fds=[self.pulse.sender],
-            start_new_session=True,
-            # The supervisor has one thread, so nothing can be half-done at the fork.
-            preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
         )
-
-    def has_ended(self) -> bool:
-        """Whether its main process is gone, which leaves the others without a master."""
-        return self.process.poll() is not None
-
-    def stop(self, seconds: float) -> None:
-        """Let running tasks finish for so many seconds, then end whatever is left."""
-        self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
-        self.kill()
 
     def kill(self) -> None:
         """End the whole group at once; the queue hands its tasks to others."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        super().kill()
         self.pulse.close()
 
 
@@ -122,10 +108,12 @@ class Command(BaseCommand):
 
     def handle(self, *, pulse: int | None, probe_after: float, patience: float, **_: Any) -> None:
         """Be the supervisor, or the cluster it started."""
-        if pulse is None:
-            Supervisor(probe_after=probe_after, patience=patience).run()
-        else:
+        if pulse is not None:
             run_cluster(pulse)
+            return
+        with contextlib.suppress(OperationalError):  # the database may still be starting
+            triggers.require(connection)
+        Supervisor(probe_after=probe_after, patience=patience).run()
 
 
 class Supervisor:
@@ -216,8 +204,3 @@ def run_cluster(pulse: int) -> None:
     """
     post_execute.connect(partial(lambda fd, **_: worker.beat(fd), pulse), weak=False)
     call_command("qcluster")
-
-
-def end_with_parent() -> None:
-    """Have the kernel stop the cluster when its supervisor is killed: no orphans at work."""
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)

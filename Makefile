@@ -1,0 +1,84 @@
+# Everything is built into .venv from requirements/dev.lock, and into var/; `make help` lists it.
+
+# The interpreter from which .venv is made.
+PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3) python3)
+PORT ?= 8000
+
+BIN := .venv/bin
+INSTALLED := .venv/installed.lock
+DEVELOPMENT := env -u DATABASE_URL STIPEND_MODE=development DJANGO_SETTINGS_MODULE=config.settings
+PYTEST := $(BIN)/python -m pytest --numprocesses auto
+APPS := config workspace catalog subscriptions credits
+
+# What docs/settings.md calls the least a production needs, with values nobody uses.
+PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" DJANGO_SETTINGS_MODULE=config.settings \
+	SECRET_KEY=an-example-of-a-key-that-is-long-enough-to-be-accepted-0123456789 \
+	DATABASE_URL=postgres://stipend@localhost/stipend ALLOWED_HOSTS=stipend.example.com
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset test test-sqlite test-postgres lint format types screenshots bench lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
+
+demo: $(INSTALLED) ## Site with sample data and worker, on http://127.0.0.1:$PORT/ (8000)
+	@PORT=$(PORT) $(BIN)/python -m scripts.demo
+
+demo-reset: $(INSTALLED) ## The same, with fresh data
+	@PORT=$(PORT) $(BIN)/python -m scripts.demo --reset
+
+test: lint types test-sqlite test-postgres ## Everything that has to be right, on both databases
+
+test-sqlite: $(INSTALLED) ## The tests, on SQLite
+	env -u DATABASE_URL $(PYTEST) $(ARGS)
+
+test-postgres: $(INSTALLED) ## The tests, on a private PostgreSQL
+	$(BIN)/python -m tests.with_postgres $(PYTEST) $(ARGS)
+
+lint: $(INSTALLED) ## Style, format, import contracts, migrations, production settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@find templates $(APPS) -name '*.html' -exec $(BIN)/djade --check {} + 2>/dev/null \
+		|| { echo 'Some templates are not formatted: run make format.'; exit 1; }
+	$(BIN)/lint-imports --no-logo
+	$(DEVELOPMENT) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python -W error manage.py check --deploy --fail-level WARNING
+
+format: $(INSTALLED) ## Format code and templates
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+	-find templates $(APPS) -name '*.html' -exec $(BIN)/djade {} +
+
+types: $(INSTALLED) ## Types
+	$(BIN)/mypy
+
+screenshots: $(INSTALLED) ## The pictures of README.md, from a fresh demo
+	$(BIN)/python -m scripts.screenshots
+
+bench: $(INSTALLED) ## Speed, beside the limits of this machine
+	$(BIN)/python -m benchmarks
+
+lock: ## Pin every package again, after a change in pyproject.toml
+	$(PYTHON) -m venv var/uv && var/uv/bin/pip install --quiet uv
+	$(LOCK) --extra postgres --output-file requirements/prod.lock
+	$(LOCK) --extra dev --constraint requirements/prod.lock --output-file requirements/dev.lock
+	rm -rf var/uv
+
+LOCK := var/uv/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \
+	--python-version 3.11 --generate-hashes --no-header --no-annotate
+
+clean: ## Remove all that was built here, the demo's data included
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find var -mindepth 1 ! -name .gitignore -delete
+
+$(INSTALLED): requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Stipend needs Python 3.11 or newer; name it with PYTHON=/path/to/python3.11.'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+		|| { echo 'This Python cannot make environments: on Debian, apt-get install python3-venv.'; exit 1; }
+	@echo 'Installing the packages of requirements/dev.lock into .venv ...'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.lock
+	@cp requirements/dev.lock $(INSTALLED)
