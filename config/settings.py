@@ -139,6 +139,7 @@ else:
     options = {
         # Never "pool": forked workers would share its sockets and mix up their answers.
         "server_side_binding": True,
+        "prepare_threshold": 2,  # planning costs half of the database's part of a small statement
         "connect_timeout": 5,
         "application_name": "stipend",
         "options": (

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from django.db import connection
@@ -13,6 +14,7 @@ from django.db import connection
 from catalog.amounts import ZERO, exact_json
 from credits import burn_order, ledger, pools
 from credits.book import PoolState
+from credits.columns import Columns
 from credits.models import Consumption, ConsumptionKind
 from credits.pools import LockedPool, Standing
 from workspace import activity, tracing
@@ -177,22 +179,24 @@ def _row(locked_pool: LockedPool, demand: Demand, *, actor: Actor, now: datetime
 ROWS_PER_STATEMENT = 500
 
 
+DEMANDS = Columns(
+    Consumption,
+    *(field.name for field in Consumption._meta.concrete_fields if not field.primary_key),
+)
+
+
 def _insert_new(rows: Sequence[Consumption]) -> list[tuple[int, str, str]]:
     """Insert those whose key is new, in one statement; their ids, kinds and keys."""
-    fields = [each for each in Consumption._meta.concrete_fields if not each.primary_key]
-    columns = ", ".join(f'"{each.column}"' for each in fields)
-    places = ", ".join(["(" + ", ".join(["%s"] * len(fields)) + ")"] * len(rows))
-    values = [
-        each.get_db_prep_save(getattr(row, each.attname), connection=connection)
-        for row in rows
-        for each in fields
-    ]
-    statement = (
-        f'INSERT INTO "{Consumption._meta.db_table}" ({columns}) VALUES {places} '  # noqa: S608
-        "ON CONFLICT DO NOTHING RETURNING id, kind, key"
-    )
+    names = [field.attname for field in DEMANDS.fields]
+    stored = DEMANDS.stored([getattr(row, name) for name in names] for row in rows)
+    place = "(" + ", ".join(["%s"] * len(names)) + ")"
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(
+            f"INSERT INTO {DEMANDS.table} ({DEMANDS.listed}) "  # noqa: S608 - our own columns
+            f"VALUES {', '.join([place] * len(stored))} "
+            "ON CONFLICT DO NOTHING RETURNING id, kind, key",
+            list(chain.from_iterable(stored)),
+        )
         inserted: list[tuple[int, str, str]] = cursor.fetchall()
     return inserted
 

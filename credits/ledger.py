@@ -5,13 +5,14 @@ marks, new grants, remainders, entries, balances. Entry, remainder, balance and 
 written together or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from catalog.amounts import AmountField
 from credits import posting, timeline
 from credits.book import Entry, GrantState, GrantType, ScheduleState, Stage
-from credits.models import Grant, GrantSource, LedgerEntry, Pool, Schedule
+from credits.columns import Row
+from credits.models import Grant, GrantSource, Schedule
 from credits.models.grants import SPENT
 from credits.pools import LockedPool, standing_on_paper
 from workspace.actors import SYSTEM, Actor
@@ -43,11 +44,13 @@ def write(
         _refuse_overflow(locked_pool)
     _write_schedules(locked_pools)
     remainders = _write_new_grants(locked_pools, now)
-    entries = [
-        row for locked_pool in locked_pools for row in _entries(locked_pool, actor, now, reason)
-    ]
-    rows = [_balance(locked_pool) for locked_pool in locked_pools]
-    posting.post(grants=remainders, entries=entries, pools=rows)
+    posting.post(
+        grants=remainders,
+        balances=[_balance(locked_pool) for locked_pool in locked_pools],
+        entries=[
+            row for locked_pool in locked_pools for row in _entries(locked_pool, actor, now, reason)
+        ],
+    )
     posting.update(
         posting.OUTLOOKS,
         [_outlook(locked_pool) for locked_pool in locked_pools if locked_pool.knows_schedules],
@@ -63,17 +66,17 @@ def _refuse_overflow(locked_pool: LockedPool) -> None:
 
 
 def _write_schedules(locked_pools: Sequence[LockedPool]) -> None:
-    changed: list[Schedule] = []
+    changed: list[Row] = []
     for locked_pool in locked_pools:
         for state in locked_pool.state.schedules:
             if not state.changed:
                 continue
-            row = _schedule_row(locked_pool.row.pk, state)
             if state.pk is None:
+                row = _schedule_row(locked_pool.row.pk, state)
                 row.save(force_insert=True)
                 state.pk = row.pk
             else:
-                changed.append(row)
+                changed.append(_schedule_columns(state))
             state.changed = False
     posting.update(posting.SCHEDULES, changed)
 
@@ -103,10 +106,31 @@ def _schedule_row(pool_id: int, state: ScheduleState) -> Schedule:
     )
 
 
-def _write_new_grants(locked_pools: Sequence[LockedPool], now: datetime) -> list[Grant]:
-    """Add the grants that are new; return the others that changed, to be written."""
+def _schedule_columns(state: ScheduleState) -> Row:
+    return (
+        state.pk,
+        state.name,
+        state.amount,
+        state.cadence,
+        state.anchor_at,
+        state.starts_at,
+        state.ends_at,
+        state.ending.value,
+        state.is_override,
+        state.is_granted,
+        state.has_soft_limit,
+        state.mark,
+        state.given_back,
+        state.period_starts_at,
+        state.next_at,
+        state.ended,
+    )
+
+
+def _write_new_grants(locked_pools: Sequence[LockedPool], now: datetime) -> list[Row]:
+    """Add the grants that are new; return changed ones that are still to be written."""
     new: list[tuple[GrantState, Grant]] = []
-    changed: list[Grant] = []
+    changed: list[Row] = []
     for locked_pool in locked_pools:
         for state in locked_pool.state.grants:
             if not state.changed:
@@ -116,22 +140,26 @@ def _write_new_grants(locked_pools: Sequence[LockedPool], now: datetime) -> list
                 new.append((state, _grant_row(locked_pool.row.pk, state, now)))
             else:
                 changed.append(_remainder(state, now))
-    if new:
-        Grant.objects.bulk_create([row for _, row in new], batch_size=500)
-        for state, row in new:
-            state.pk = row.pk
-    return changed
+    if not new:
+        return changed
+    # What closes makes room for what opens: a settled overdraft for the next one, a period
+    # that ends early for the one that begins.
+    posting.update(posting.GRANTS, changed)
+    Grant.objects.bulk_create([row for _, row in new], batch_size=500)
+    for state, row in new:
+        state.pk = row.pk
+    return []
 
 
-def _remainder(state: GrantState, now: datetime) -> Grant:
-    return Grant(
-        pk=state.pk,
-        consumed=state.consumed,
-        stage=_stored_stage(state),
-        voided_at=state.voided_at,
-        effective_at=state.effective_at,
-        expires_at=state.expires_at,
-        updated_at=now,
+def _remainder(state: GrantState, now: datetime) -> Row:
+    return (
+        state.pk,
+        state.consumed,
+        _stored_stage(state),
+        state.voided_at,
+        state.effective_at,
+        state.expires_at,
+        now,
     )
 
 
@@ -175,34 +203,28 @@ def _grant_row(pool_id: int, state: GrantState, now: datetime) -> Grant:
     return row
 
 
-def _entries(
-    locked_pool: LockedPool, actor: Actor, now: datetime, reason: str
-) -> list[LedgerEntry]:
+def _entries(locked_pool: LockedPool, actor: Actor, now: datetime, reason: str) -> Iterator[Row]:
     """The rows of the entries that were made on paper, numbered on from the last one."""
     state = locked_pool.state
     entries, state.entries = state.entries, []
-    rows = []
-    for entry in entries:
-        state.last_entry_number += 1
+    first = state.last_entry_number - len(entries) + 1
+    for number, entry in enumerate(entries, start=first):
         by = SYSTEM if entry.by_time else actor
-        rows.append(
-            LedgerEntry(
-                pool_id=state.pk,
-                number=state.last_entry_number,
-                type=entry.type.value,
-                amount=entry.amount,
-                balance_before=entry.balance_before,
-                balance_after=entry.balance_after,
-                grant_id=entry.grant.pk,
-                consumption=entry.cause,
-                effective_at=entry.effective_at,
-                recorded_at=now,
-                actor_kind=by.kind,
-                actor=by.name,
-                reason=_reason(entry, reason),
-            )
+        yield (
+            state.pk,
+            number,
+            entry.type.value,
+            entry.amount,
+            entry.balance_before,
+            entry.balance_after,
+            entry.grant.pk,
+            None if entry.cause is None else entry.cause.pk,
+            entry.effective_at,
+            now,
+            by.kind.value,
+            by.name,
+            _reason(entry, reason),
         )
-    return rows
 
 
 def _reason(entry: Entry, reason: str) -> str:
@@ -211,18 +233,27 @@ def _reason(entry: Entry, reason: str) -> str:
     return entry.cause.reason if entry.cause is not None else reason
 
 
-def _balance(locked_pool: LockedPool) -> Pool:
-    row, state = locked_pool.row, locked_pool.state
-    row.balance, row.granted, row.consumed = state.balance, state.granted, state.consumed
-    row.last_entry_number, row.as_of = state.last_entry_number, state.as_of
-    return row
+def _balance(locked_pool: LockedPool) -> Row:
+    """The totals, and the number of the last entry with those that are about to be written."""
+    state = locked_pool.state
+    state.last_entry_number += len(state.entries)
+    return (
+        state.pk,
+        state.balance,
+        state.granted,
+        state.consumed,
+        state.last_entry_number,
+        state.as_of,
+    )
 
 
-def _outlook(locked_pool: LockedPool) -> Pool:
-    row, standing = locked_pool.row, standing_on_paper(locked_pool)
-    row.next_change_at = timeline.next_change_at(locked_pool.state)
-    row.next_reset_at = standing.next_reset_at
-    row.is_entitled = standing.is_entitled
-    row.has_soft_limit = standing.has_soft_limit
-    row.is_revoked = standing.is_revoked
-    return row
+def _outlook(locked_pool: LockedPool) -> Row:
+    standing = standing_on_paper(locked_pool)
+    return (
+        locked_pool.row.pk,
+        timeline.next_change_at(locked_pool.state),
+        standing.next_reset_at,
+        standing.is_entitled,
+        standing.has_soft_limit,
+        standing.is_revoked,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import F, Q
@@ -12,8 +13,9 @@ from catalog.credit_types import UnknownCreditType
 from catalog.models import CreditType
 from credits import timeline
 from credits.book import Ending, GrantState, GrantType, PoolState, ScheduleState, Stage
+from credits.columns import Columns, among
 from credits.models import Grant, Pool, Schedule
-from credits.models.grants import SPENT
+from credits.models.grants import LIVE, SPENT
 from subscriptions import customers
 from workspace.errors import UnknownObject
 
@@ -108,18 +110,17 @@ def lock(pool_id: int, now: datetime, *, with_schedules: bool = False) -> Locked
     Raises:
         UnknownPool: there is no pool of that id.
     """
-    row = Pool.objects.select_for_update().filter(pk=pool_id).first()
-    if row is None:
+    rows = _lock_rows([pool_id])
+    if not rows:
         raise UnknownPool("There is no such pool.")
-    return _brought_up([row], now, with_schedules=with_schedules)[0]
+    return _brought_up(rows, now, with_schedules=with_schedules)[0]
 
 
 def lock_several(
     pool_ids: Collection[int], now: datetime, *, with_schedules: bool = False
 ) -> list[LockedPool]:
     """As `lock`, for several pools, in primary-key order so that nobody waits in a circle."""
-    rows = list(Pool.objects.select_for_update().filter(pk__in=pool_ids).order_by("pk"))
-    return _brought_up(rows, now, with_schedules=with_schedules)
+    return _brought_up(_lock_rows(pool_ids), now, with_schedules=with_schedules)
 
 
 def lock_due(now: datetime, *, at_most: int) -> list[LockedPool]:
@@ -157,9 +158,7 @@ def load(rows: Sequence[Pool], *, with_schedules: bool) -> list[PoolState]:
             schedules[schedule.pk] = _schedule_state(schedule)
             schedules_of[schedule.pool_id].append(schedules[schedule.pk])
     grants_of: dict[int, list[GrantState]] = {pool_id: [] for pool_id in ids}
-    for pool_id, schedule_id, *columns in (
-        Grant.objects.live().filter(pool_id__in=ids).order_by("pk").values_list(*GRANT_COLUMNS)
-    ):
+    for pool_id, schedule_id, *columns in _live_grants(ids):
         grants_of[pool_id].append(_grant_state(columns, schedules.get(schedule_id)))
     return [
         PoolState(
@@ -176,10 +175,12 @@ def load(rows: Sequence[Pool], *, with_schedules: bool) -> list[PoolState]:
     ]
 
 
-GRANT_COLUMNS = (
-    "pool_id",
-    "schedule_id",
-    "pk",
+POOL = Columns(Pool, *(field.name for field in Pool._meta.concrete_fields))
+GRANT = Columns(
+    Grant,
+    "pool",
+    "schedule",
+    "id",
     "type",
     "amount",
     "consumed",
@@ -191,6 +192,34 @@ GRANT_COLUMNS = (
     "payment_pending",
     "name",
 )
+
+
+def _lock_rows(pool_ids: Collection[int]) -> list[Pool]:
+    """The rows of these pools, locked in primary-key order."""
+    wanted, parameters = among("id", pool_ids)
+    locking = "FOR UPDATE" if connection.features.has_select_for_update else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {POOL.listed} FROM {POOL.table} "  # noqa: S608 - names of our own columns
+            f"WHERE {wanted} ORDER BY id {locking}",
+            parameters,
+        )
+        found = cursor.fetchall()
+    names = [field.attname for field in POOL.fields]
+    return [Pool.from_db(connection.alias, names, POOL.read(row)) for row in found]
+
+
+def _live_grants(pool_ids: Collection[int]) -> list[list[Any]]:
+    """The columns of all grants of these pools that can still change, oldest first."""
+    wanted, parameters = among("pool_id", pool_ids)
+    live = ", ".join(f"'{stage}'" for stage in LIVE)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {GRANT.listed} FROM {GRANT.table} "  # noqa: S608 - as above
+            f"WHERE {wanted} AND stage IN ({live}) ORDER BY id",
+            parameters,
+        )
+        return [GRANT.read(row) for row in cursor.fetchall()]
 
 
 def _grant_state(columns: Sequence, schedule: ScheduleState | None) -> GrantState:
@@ -214,7 +243,7 @@ def _grant_state(columns: Sequence, schedule: ScheduleState | None) -> GrantStat
 
 def grant_state(row: Grant) -> GrantState:
     """A grant that is not live any more, as it stands on paper."""
-    state = _grant_state([getattr(row, column) for column in GRANT_COLUMNS[2:]], None)
+    state = _grant_state([getattr(row, field.attname) for field in GRANT.fields[2:]], None)
     state.voided_at = row.voided_at
     return state
 

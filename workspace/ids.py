@@ -61,7 +61,11 @@ def new_ordered_uuid() -> UUID:
     milliseconds = time.time_ns() // 1_000_000
     random = secrets.randbits(74)
     return UUID(
-        int=milliseconds << 80 | 0x7 << 76 | random >> 62 << 64 | 0b10 << 62 | random & (1 << 62) - 1
+        int=milliseconds << 80
+        | 0x7 << 76
+        | random >> 62 << 64
+        | 0b10 << 62
+        | random & (1 << 62) - 1
     )
 
 

@@ -1,0 +1,172 @@
+"""Rows read and written as plain columns, where model instances would cost too much.
+
+One `Columns` names some columns of a model's table, makes SQL of them for PostgreSQL and
+SQLite, and converts values exactly as the model's own fields would. No rule lives here.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from decimal import Decimal
+from functools import cache, cached_property
+from typing import Any
+
+from django.db import connection, models
+
+from catalog.amounts import AmountField
+
+Row = Sequence[Any]
+Convert = Callable[[Any], Any]
+
+ARRAY_TYPES = {
+    "BigAutoField": "bigint",
+    "BigIntegerField": "bigint",
+    "BooleanField": "boolean",
+    "CharField": "text",
+    "DateTimeField": "timestamptz",
+    "ForeignKey": "bigint",
+    "JSONField": "jsonb",
+    "PositiveIntegerField": "bigint",
+    "TextField": "text",
+    "UUIDField": "uuid",
+}
+
+
+class Columns:
+    """Some columns of a model's table. The first is the key by which updates find rows."""
+
+    def __init__(self, model: type[models.Model], *names: str) -> None:
+        self.table = f'"{model._meta.db_table}"'
+        self.fields = [model._meta.get_field(name) for name in names]
+        self.names = [f'"{field.column}"' for field in self.fields]
+        self.listed = ", ".join(self.names)
+
+    def of(self, alias: str) -> str:
+        """SQL: the columns of the table under another name, for a SELECT."""
+        return ", ".join(f"{alias}.{name}" for name in self.names)
+
+    def read(self, row: Row) -> list[Any]:
+        """Values as Python knows them, from a row that the database returned."""
+        return [
+            value if value is None or convert is None else convert(value)
+            for value, convert in zip(row, self._readers(connection.vendor), strict=True)
+        ]
+
+    def stored(self, rows: Iterable[Row]) -> list[list[Any]]:
+        """The rows with values as the database stores them."""
+        writers = self._writers(connection.vendor)
+        return [
+            [
+                value if value is None or convert is None else convert(value)
+                for value, convert in zip(row, writers, strict=True)
+            ]
+            for row in rows
+        ]
+
+    def arrays(self, rows: Sequence[Row]) -> list[str]:
+        """For PostgreSQL, one array literal per column."""
+        if not rows:
+            return ["{}"] * len(self.fields)
+        return [_literal(column) for column in zip(*self.stored(rows), strict=True)]
+
+    @cached_property
+    def given(self) -> str:
+        """SQL for PostgreSQL: the rows of arrays that are handed over as parameters."""
+        arrays = ", ".join(
+            f"%s::{ARRAY_TYPES[field.get_internal_type()]}[]" for field in self.fields
+        )
+        return f"unnest({arrays}) AS given ({self.listed})"
+
+    @cached_property
+    def update_many(self) -> str:
+        """SQL for PostgreSQL: write the given rows over those of the same key."""
+        key, *others = self.names
+        changes = ", ".join(f"{name} = given.{name}" for name in others)
+        return (
+            f"UPDATE {self.table} SET {changes} FROM {self.given} "  # noqa: S608
+            f"WHERE {self.table}.{key} = given.{key}"
+        )
+
+    @cached_property
+    def insert_many(self) -> str:
+        """SQL for PostgreSQL: add the given rows in their order."""
+        return (
+            f"INSERT INTO {self.table} ({self.listed}) "  # noqa: S608
+            f"SELECT {self.listed} FROM {self.given}"
+        )
+
+    @cached_property
+    def update_one(self) -> str:
+        """SQL for SQLite: write one row; its key comes last."""
+        key, *others = self.names
+        changes = ", ".join(f"{name} = %s" for name in others)
+        return f"UPDATE {self.table} SET {changes} WHERE {key} = %s"  # noqa: S608
+
+    @cached_property
+    def insert_one(self) -> str:
+        """SQL for SQLite: add one row."""
+        places = ", ".join(["%s"] * len(self.names))
+        return f"INSERT INTO {self.table} ({self.listed}) VALUES ({places})"  # noqa: S608
+
+    @cache  # noqa: B019 - these objects live as long as the process
+    def _readers(self, vendor: str) -> list[Convert | None]:
+        return [_reader(field, vendor) for field in self.fields]
+
+    @cache  # noqa: B019 - as above
+    def _writers(self, vendor: str) -> list[Convert | None]:
+        return [_writer(field, vendor) for field in self.fields]
+
+
+def among(name: str, values: Collection[Any]) -> tuple[str, list[Any]]:
+    """SQL that a column has one of the values, and its parameters.
+
+    On PostgreSQL the text is the same for any number, so that it is prepared once.
+    """
+    if connection.vendor == "postgresql":
+        return f"{name} = ANY(%s)", [list(values)]
+    return f"{name} IN ({', '.join(['%s'] * len(values))})", list(values)
+
+
+def _literal(values: Iterable[Any]) -> str:
+    """An array as PostgreSQL reads it; an adapter's care for every element costs ten times."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def _reader(field: models.Field, vendor: str) -> Convert | None:
+    """What turns a database value into the field's; None where they are the same."""
+    if isinstance(field, AmountField):
+        return lambda micros: Decimal(micros).scaleb(-6)
+    if isinstance(field, models.JSONField):
+        return json.loads
+    if vendor == "sqlite":
+        if isinstance(field, models.DateTimeField):
+            return lambda text: connection.ops.convert_datetimefield_value(text, None, connection)
+        if isinstance(field, models.BooleanField):
+            return bool
+    return None
+
+
+def _writer(field: models.Field, vendor: str) -> Convert | None:
+    """What turns a field's value into the database's; None where they are the same."""
+    if isinstance(field, AmountField):
+        return _micros
+    if isinstance(field, models.JSONField):
+        return json.dumps
+    if vendor == "sqlite" and isinstance(field, models.DateTimeField):
+        return connection.ops.adapt_datetimefield_value
+    if vendor == "sqlite" and isinstance(field, models.UUIDField):
+        return lambda value: value.hex
+    return None
+
+
+def _micros(amount: Decimal) -> int:
+    """Millionths of an amount that is known to have no seventh decimal."""
+    return int(amount.scaleb(6))
