@@ -1,0 +1,180 @@
+"""The ledger of a pool, page by page, with what time did and nobody has written yet (R52)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from credits.book import Entry, EntryType, PoolState
+from credits.models import ConsumptionKind, Grant, GrantSource, LedgerEntry, Pool
+from credits.summaries import source_of
+from workspace.actors import SYSTEM
+
+ENTRIES_PER_PAGE = 25
+
+LABELS = {
+    EntryType.GRANTED: "Granted",
+    EntryType.CONSUMED: "Consumed",
+    EntryType.EXPIRED: "Expired",
+    EntryType.VOIDED: "Voided",
+    EntryType.UPDATED: "Updated",
+    EntryType.TRANSFER_SOURCE: "Consumption moved away",
+    EntryType.TRANSFER_TARGET: "Consumption moved here",
+}
+"""What the types of entries are called on screens."""
+
+
+@dataclass(slots=True, frozen=True)
+class Filter:
+    """Which entries to show: of one type, effective in [since, until)."""
+
+    type: EntryType | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def admits(self, entry: Entry) -> bool:
+        """Whether an entry on paper is among them."""
+        return (
+            (self.type is None or entry.type == self.type)
+            and (self.since is None or entry.effective_at >= self.since)
+            and (self.until is None or entry.effective_at < self.until)
+        )
+
+
+@dataclass(slots=True, frozen=True)
+class EntryLine:
+    """One ledger entry as screens show it; `recorded_at` is None until it is written."""
+
+    number: int
+    type: EntryType
+    source: str
+    grant: str
+    amount: Decimal
+    balance_before: Decimal
+    balance_after: Decimal
+    actor: str
+    reason: str
+    effective_at: datetime
+    recorded_at: datetime | None
+
+    @property
+    def label(self) -> str:
+        """What happened, in a word."""
+        return LABELS[self.type]
+
+
+@dataclass(slots=True, frozen=True)
+class Statement:
+    """A page of entries, the latest first, and whether there are later and earlier ones."""
+
+    lines: list[EntryLine]
+    has_newer: bool
+    has_older: bool
+
+
+def statement(
+    row: Pool,
+    state: PoolState,
+    *,
+    only: Filter,
+    before: int | None = None,
+    after: int | None = None,
+    size: int = ENTRIES_PER_PAGE,
+) -> Statement:
+    """Entries numbered below `before`, or above `after`, or the latest; in one query.
+
+    Args:
+        row: the pool as it is stored.
+        state: the same pool brought up to the instant that is shown.
+    """
+    upwards = before is None and after is not None
+    found = _unwritten(row, state, only, before=before, after=after)
+    found += _written(row, only, before=before, after=after, at_most=size + 1)
+    found.sort(key=lambda line: line.number, reverse=not upwards)
+    has_more = len(found) > size
+    page = found[:size]
+    if upwards:
+        return Statement(page[::-1], has_newer=has_more, has_older=True)
+    return Statement(page, has_newer=before is not None, has_older=has_more)
+
+
+def _unwritten(
+    row: Pool, state: PoolState, only: Filter, *, before: int | None, after: int | None
+) -> list[EntryLine]:
+    """What time did since the pool was written; numbered as it will be when it is."""
+    numbered = enumerate(state.entries, start=row.last_entry_number + 1)
+    return [
+        _line_on_paper(number, entry)
+        for number, entry in numbered
+        if only.admits(entry)
+        and (before is None or number < before)
+        and (after is None or number > after)
+    ]
+
+
+def _written(
+    row: Pool, only: Filter, *, before: int | None, after: int | None, at_most: int
+) -> list[EntryLine]:
+    # Not beyond what `row` knows: a worker may be writing at this moment.
+    rows = LedgerEntry.objects.filter(pool=row, number__lte=row.last_entry_number)
+    if before is not None:
+        rows = rows.filter(number__lt=before)
+    elif after is not None:
+        rows = rows.filter(number__gt=after)
+    if only.type is not None:
+        rows = rows.filter(type=only.type.value)
+    if only.since is not None:
+        rows = rows.filter(effective_at__gte=only.since)
+    if only.until is not None:
+        rows = rows.filter(effective_at__lt=only.until)
+    upwards = before is None and after is not None
+    rows = rows.order_by("number" if upwards else "-number")
+    return _lines(rows.select_related("grant", "consumption__feature")[:at_most])
+
+
+def _lines(rows: Iterable[LedgerEntry]) -> list[EntryLine]:
+    return [
+        EntryLine(
+            number=row.number,
+            type=EntryType(row.type),
+            source=_source(row),
+            grant=row.grant.name,
+            amount=row.amount,
+            balance_before=row.balance_before,
+            balance_after=row.balance_after,
+            actor=row.actor,
+            reason=row.reason,
+            effective_at=row.effective_at,
+            recorded_at=row.recorded_at,
+        )
+        for row in rows
+    ]
+
+
+def _source(row: LedgerEntry) -> str:
+    """What moved the credits: the use that took them, or where the grant comes from."""
+    used = row.consumption
+    if used is None:
+        return source_of(row.grant)
+    if used.feature is not None:
+        return used.feature.name
+    return f"{ConsumptionKind(used.kind).label} consumption"
+
+
+def _line_on_paper(number: int, entry: Entry) -> EntryLine:
+    grant = Grant(type=entry.grant.type.value, name=entry.grant.name)
+    if entry.grant.schedule is not None and entry.grant.schedule.source_is_addon:
+        grant.source_type = GrantSource.ADDON_ENTITLEMENT
+    return EntryLine(
+        number=number,
+        type=entry.type,
+        source=source_of(grant),
+        grant=entry.grant.name,
+        amount=entry.amount,
+        balance_before=entry.balance_before,
+        balance_after=entry.balance_after,
+        actor=SYSTEM.name,
+        reason="",
+        effective_at=entry.effective_at,
+        recorded_at=None,
+    )
