@@ -1,0 +1,101 @@
+"""Look of the admin: name, colours, sidebar."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def may(permission: str) -> Callable[[HttpRequest], bool]:
+    """Whether the person who asks has a permission; decides what the sidebar shows."""
+    return lambda request: request.user.has_perm(permission)
+
+
+def screen(title: str, icon: str, model: str, permission: str = "") -> dict[str, Any]:
+    """A line of the sidebar, leading to the list of `model`, such as "catalog_plan"."""
+    app_label, model_name = model.rsplit("_", 1)
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "permission": may(permission or f"{app_label}.view_{model_name}"),
+    }
+
+
+UNFOLD: dict[str, object] = {
+    "SITE_TITLE": "Stipend",
+    "SITE_HEADER": "Stipend",
+    "SITE_ICON": lambda request: static("workspace/mark.svg"),
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("workspace/mark.svg"),
+        }
+    ],
+    "ENVIRONMENT": "workspace.admin.home.environment",
+    "DASHBOARD_CALLBACK": "workspace.admin.home.dashboard",
+    "STYLES": [lambda request: static("workspace/app.css")],
+    "SHOW_HISTORY": False,  # every object has its Activity tab
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        },
+    },
+    "COMMAND": {
+        "search_models": [
+            "catalog.product",
+            "catalog.plan",
+            "catalog.addon",
+            "catalog.feature",
+            "catalog.credittype",
+            "subscriptions.customer",
+        ],
+        "show_history": False,
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "navigation": [
+            {
+                "title": "Product Catalog",
+                "items": [
+                    screen("Products", "inventory_2", "catalog_product"),
+                    screen("Plans", "layers", "catalog_plan"),
+                    screen("Add-ons", "extension", "catalog_addon"),
+                    screen("Features", "tune", "catalog_feature"),
+                    screen("Credits", "toll", "catalog_credittype"),
+                ],
+            },
+            {
+                "title": "Customers",
+                "items": [screen("Customers", "groups", "subscriptions_customer")],
+            },
+            {
+                "title": "Operations",
+                "separator": True,
+                "items": [
+                    screen("API keys", "key", "workspace_apikey"),
+                    screen("Activity", "history", "workspace_activity"),
+                    screen("Users", "badge", "workspace_user"),
+                    screen("Tasks", "checklist", "django_q_success", "django_q.view_success"),
+                ],
+            },
+        ],
+    },
+}

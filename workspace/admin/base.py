@@ -1,0 +1,409 @@
+"""What all screens of the admin share: lists, forms, buttons, tabs, activity."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.core import checks
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from unfold.admin import ModelAdmin
+
+from workspace import activity, actors, roles
+from workspace.admin.pages import (
+    ActivityPage,
+    Badge,
+    ButtonPage,
+    DialogForm,
+    DialogPage,
+    Link,
+    ObjectPage,
+    bound,
+    model_url,
+)
+from workspace.models import User
+from workspace.models.activity import ActivityQuerySet
+
+__all__ = [
+    "Badge",
+    "DialogForm",
+    "DialogPage",
+    "LabelledInputs",
+    "Link",
+    "ObjectPage",
+    "ReadOnly",
+    "WorkspaceAdmin",
+    "button",
+]
+
+PALETTE_RESULTS = 20
+
+Method = TypeVar("Method", bound=Callable[..., str])
+
+
+@dataclass(frozen=True)
+class Button:
+    """How a method of a ModelAdmin is offered; see `button`."""
+
+    name: str
+    method: Callable[..., str]
+    label: str
+    permission: str
+    form: type[DialogForm] | None
+    initial: Callable[[Any], dict[str, Any]]
+    description: str | Callable[[Any], str]
+    confirm_label: str
+    icon: str
+    is_dangerous: bool
+    is_primary: bool
+    is_in_lists: bool
+    is_available: Callable[[Any], bool]
+    template_name: str
+
+
+def button(
+    label: str,
+    *,
+    permission: str,
+    form: type[DialogForm] | None = None,
+    initial: Callable[[Any], dict[str, Any]] = lambda subject: {},
+    description: str | Callable[[Any], str] = "",
+    confirm_label: str = "",
+    icon: str = "",
+    is_dangerous: bool = False,
+    is_primary: bool = False,
+    is_in_lists: bool = True,
+    is_available: Callable[[Any], bool] = lambda subject: True,
+    template_name: str = "admin/workspace/dialog.html",
+) -> Callable[[Method], Method]:
+    """Offer a method as a button of the object's page and as a line of its menu in lists.
+
+    The method gets the object, the filled `form` if there is one, the actor and the time;
+    it calls one verb and returns a sentence that says what happened. GET shows a page that
+    explains (`description`) and asks; POST acts, once for each page that was handed out.
+    The permission is checked on the server for both, and without it the button is absent.
+
+    `is_available` only decides what is offered, from fields already loaded: the verb has
+    the last word. A `template_name` of one's own extends "admin/workspace/dialog.html".
+    """
+
+    def mark(method: Method) -> Method:
+        method.button = Button(  # type: ignore[attr-defined]
+            name=method.__name__,
+            method=method,
+            label=label,
+            permission=permission,
+            form=form,
+            initial=initial,
+            description=description,
+            confirm_label=confirm_label,
+            icon=icon,
+            is_dangerous=is_dangerous,
+            is_primary=is_primary,
+            is_in_lists=is_in_lists,
+            is_available=is_available,
+            template_name=template_name,
+        )
+        return method
+
+    return mark
+
+
+class LabelledInputs:
+    """Gives the inputs of an inline the labels that screen readers need.
+
+    The headings above the columns mean nothing to them.
+    """
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        field: forms.Field | None = super().formfield_for_dbfield(  # type: ignore[misc]
+            db_field, request, **kwargs
+        )
+        if field:
+            widget = getattr(field.widget, "widget", field.widget)
+            widget.attrs.setdefault("aria-label", str(db_field.verbose_name).capitalize())
+        return field
+
+
+class ReadOnly:
+    """For what nobody may change by hand, whatever their role. Stands first among bases."""
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {}
+
+
+class WorkspaceAdmin(ModelAdmin):
+    """The ModelAdmin of all our models.
+
+    Adds buttons and pages (see `button` and `pages`), the object's header with tabs and ⋮
+    menu, an Activity tab, an empty state for the list, and a record of every edit.
+    """
+
+    change_form_template = "admin/workspace/change_form.html"
+    change_list_template = "admin/workspace/change_list.html"
+    warn_unsaved_form = True
+    show_full_result_count = False  # it would count a million rows to tell nobody
+    show_add_link = True
+    compressed_fields = True
+
+    pages: ClassVar[Sequence[type[ObjectPage]]] = ()
+    details_label: ClassVar[str] = "Details"  # the tab of the form
+    has_activity: ClassVar[bool] = True
+    are_edits_recorded: ClassVar[bool] = True  # off where verbs record what they do
+    add_label: ClassVar[str] = ""  # without, "Add" and the model's name
+    empty_title: ClassVar[str] = ""
+    empty_text: ClassVar[str] = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.buttons: dict[str, Button] = {}
+        for base in reversed(type(self).__mro__):
+            for name, attribute in vars(base).items():
+                if isinstance(found := getattr(attribute, "button", None), Button):
+                    self.buttons[name] = found
+
+    # What subclasses say about an object
+
+    def object_title(self, obj: Any) -> str:
+        """The heading of the object's pages."""
+        return str(obj)
+
+    def object_id(self, obj: Any) -> str:
+        """The id beneath the heading, as callers of the API know it."""
+        return str(getattr(obj, "public_id", ""))
+
+    def badges(self, obj: Any) -> Sequence[Badge]:
+        """The states beside the heading."""
+        return ()
+
+    def activity_of(self, obj: Any) -> ActivityQuerySet:
+        """What its Activity tab shows."""
+        return activity.for_subject(*activity.subject_of(obj))
+
+    # Addresses
+
+    def url_of(self, name: str, *args: Any) -> str:
+        """The address of a page or button of ours, such as ("credits", customer.pk)."""
+        return model_url(self.model, name, *args)
+
+    def list_url(self) -> str:
+        return self.url_of("changelist")
+
+    def object_url(self, obj: Any) -> str:
+        return self.url_of("change", obj.pk)
+
+    def all_pages(self) -> list[type[ObjectPage]]:
+        """Those of the subclass, and Activity last."""
+        return [*self.pages, *([ActivityPage] if self.has_activity else [])]
+
+    def get_urls(self) -> list[URLPattern]:
+        ours = [
+            self._route(page.route(), page.name, bound(page, model_admin=self))
+            for page in self.all_pages()
+        ]
+        ours += [
+            self._route(
+                f"<path:object_id>/{name.replace('_', '-')}/",
+                name,
+                bound(ButtonPage, model_admin=self, button=found),
+            )
+            for name, found in self.buttons.items()
+        ]
+        if self._has_page("change"):
+            ours.append(self._route("<path:object_id>/edit/", "edit", self.change_view))
+        return [*ours, *super().get_urls()]
+
+    def _route(self, route: str, name: str, view: Callable[..., Any]) -> URLPattern:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+        return path(route, self.admin_site.admin_view(view), name=name)
+
+    def _has_page(self, name: str) -> bool:
+        return any(page.name == name for page in self.pages)
+
+    def gone(self, request: HttpRequest) -> HttpResponse:
+        """The answer to an address of something that is not there."""
+        messages.error(request, f"This {self.opts.verbose_name} does not exist any more.")
+        return HttpResponseRedirect(self.list_url())
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        return self.gone(request)
+
+    # Header, tabs, menus
+
+    def object_context(self, request: HttpRequest, obj: Any, current: str) -> dict[str, Any]:
+        """What the head of every page of an object shows; `current` is the page's name."""
+        offered = self._offered(request, obj)
+        return {
+            "object_title": self.object_title(obj),
+            "object_id": self.object_id(obj),
+            "badges": self.badges(obj),
+            "tabs": self.tabs(request, obj, current),
+            "buttons": [self._link(found, obj) for found in offered if found.is_primary],
+            "menu": self._edit_link(request, obj, current)
+            + [self._link(found, obj) for found in offered if not found.is_primary],
+        }
+
+    def tabs(self, request: HttpRequest, obj: Any, current: str) -> list[Link]:
+        """The pages of an object that this person may see."""
+        tabs = [
+            Link(page.label, self.url_of(page.name, obj.pk), is_current=page.name == current)
+            for page in self.all_pages()
+            if page.label
+            and page.is_about_one
+            and (not page.permission or _user(request).has_perm(page.permission))
+        ]
+        if not self._has_page("change"):
+            form = Link(self.details_label, self.object_url(obj), is_current=current == "change")
+            tabs.insert(0, form)
+        return tabs if len(tabs) > 1 else []
+
+    def _edit_link(self, request: HttpRequest, obj: Any, current: str) -> list[Link]:
+        form = "edit" if self._has_page("change") else "change"
+        if current == form or not self.has_change_permission(request, obj):
+            return []
+        return [Link("Edit", self.url_of(form, obj.pk), icon="edit")]
+
+    def _offered(self, request: HttpRequest, obj: Any) -> list[Button]:
+        user = _user(request)
+        return [
+            found
+            for found in self.buttons.values()
+            if user.has_perm(found.permission) and found.is_available(obj)
+        ]
+
+    def _link(self, found: Button, obj: Any, back: str = "") -> Link:
+        return Link(
+            found.label,
+            self.url_of(found.name, obj.pk) + back,
+            icon=found.icon,
+            is_dangerous=found.is_dangerous,
+        )
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [*super().get_list_display(request), self._row_menu(request)]
+
+    def _row_menu(self, request: HttpRequest) -> Callable[[Any], SafeString]:
+        """The last column: what may be done with a row, by this person."""
+        back = "?" + urlencode({"next": request.get_full_path()})
+
+        def row_menu(obj: Any) -> SafeString:
+            lines = self._edit_link(request, obj, "") + [
+                self._link(found, obj, back)
+                for found in self._offered(request, obj)
+                if found.is_in_lists
+            ]
+            return mark_safe(  # noqa: S308 - a template of ours, which escapes
+                render_to_string(
+                    "components/menu.html",
+                    {"links": lines, "key": obj.pk, "about": self.object_title(obj)},
+                )
+                if lines
+                else ""
+            )
+
+        row_menu.short_description = "Actions"  # type: ignore[attr-defined]
+        return row_menu
+
+    # What Django asks
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj is not None:
+            current = "edit" if self._has_page("change") else "change"
+            context |= self.object_context(request, obj, current)
+        return super().render_change_form(  # type: ignore[no-any-return]
+            request, context, obj=obj, **kwargs
+        )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        words = {
+            "add_label": self.add_label or f"Add {self.opts.verbose_name}",
+            "empty_title": self.empty_title,
+            "empty_text": self.empty_text,
+        }
+        return super().changelist_view(  # type: ignore[no-any-return]
+            request, words | (extra_context or {})
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        found, has_duplicates = super().get_search_results(request, queryset, search_term)
+        if request.path == reverse("admin:search"):
+            # The palette would load everything that matches, for all models at once.
+            found = found[:PALETTE_RESULTS]
+        return found, has_duplicates
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        if self._has_page("change"):
+            return HttpResponseRedirect(self.object_url(obj))
+        return super().response_post_save_change(request, obj)  # type: ignore[no-any-return]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if self.are_edits_recorded and (form.changed_data or not change):
+            self.record_edit(request, obj, form, "updated" if change else "created")
+
+    def record_edit(self, request: HttpRequest, obj: Any, form: Any, done: str) -> None:
+        """Remember who changed what by hand, from which value to which (X20)."""
+        kind = str(self.opts.verbose_name).lower().replace(" ", "_")
+        changed = [name for name in form.changed_data if "password" not in name]
+        after = {name: form.cleaned_data.get(name) for name in changed}
+        before = {name: form.initial.get(name) for name in changed if done == "updated"}
+        activity.record(
+            f"{kind}.{done}",
+            subject=obj,
+            actor=actors.for_user(_user(request)),
+            now=timezone.now(),
+            payload={"before": _shown(before), "after": _shown(after)},
+        )
+
+    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
+        known = roles.known_permissions()
+        wanted = {found.permission for found in self.buttons.values()} | {
+            page.permission for page in self.pages if page.permission
+        }
+        return super().check(**kwargs) + [
+            checks.Error(
+                f"{type(self).__name__} asks for {name}, which no model declares.",
+                obj=type(self),
+                id="workspace.E002",
+            )
+            for name in sorted(wanted - known)
+        ]
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as the record keeps them: plain ones as they are, all others in words."""
+    plain = (str, int, float, bool, type(None), list, dict)
+    return {
+        name: value if isinstance(value, plain) else str(value) for name, value in values.items()
+    }

@@ -1,0 +1,25 @@
+"""The tables of django-q2, to look at only (X11).
+
+Whoever could edit them could run any function.
+"""
+
+from django.contrib import admin
+from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
+from django_q.models import Failure, OrmQ, Schedule, Success
+from unfold.admin import ModelAdmin
+
+from workspace.admin.base import ReadOnly
+
+
+def registered_again(model: type, theirs: type[admin.ModelAdmin]) -> None:
+    """Replace the admin of django-q2 by one that looks like ours and changes nothing."""
+    looking = type(f"ReadOnly{theirs.__name__}", (ReadOnly, theirs, ModelAdmin), {})
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+    admin.site.register(model, looking)
+
+
+registered_again(Schedule, ScheduleAdmin)
+registered_again(Success, TaskAdmin)
+registered_again(Failure, FailAdmin)
+registered_again(OrmQ, QueueAdmin)
