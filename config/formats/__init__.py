@@ -1,0 +1,1 @@
+"""How dates look where Django writes them; `workspace.templatetags.stipend` does the same."""
