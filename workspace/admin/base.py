@@ -300,7 +300,13 @@ class WorkspaceAdmin(ModelAdmin):
         )
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [*super().get_list_display(request), self._row_menu(request)]
+        columns = [*super().get_list_display(request)]
+        if self.has_change_permission(request) or any(
+            found.is_in_lists and _user(request).has_perm(found.permission)
+            for found in self.buttons.values()
+        ):
+            columns.append(self._row_menu(request))
+        return columns
 
     def _row_menu(self, request: HttpRequest) -> Callable[[Any], SafeString]:
         """The last column: what may be done with a row, by this person."""
@@ -329,6 +335,7 @@ class WorkspaceAdmin(ModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
+        context["show_save_and_add_another"] = False
         if obj is not None:
             current = "edit" if self._has_page("change") else "change"
             context |= self.object_context(request, obj, current)

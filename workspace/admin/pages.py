@@ -277,7 +277,7 @@ class ButtonPage(DialogPage):
 
     @property
     def title(self) -> str:
-        return f"{self.button.label}: {self.object}"
+        return f"{self.button.label}: {self.model_admin.object_title(self.object)}"
 
     def has_permission(self) -> bool:
         return super().has_permission() and self.user.has_perm(self.button.permission)
@@ -292,7 +292,9 @@ class ButtonPage(DialogPage):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.button.is_available(self.object):
             messages.warning(
-                request, f"“{self.button.label}” is not possible for {self.object} now."
+                request,
+                f"“{self.button.label}” is not possible for "
+                f"{self.model_admin.object_title(self.object)} now.",
             )
             return HttpResponseRedirect(self.back_url())
         description = self.button.description

@@ -6,14 +6,19 @@ Whoever could edit them could run any function.
 from django.contrib import admin
 from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
-from unfold.admin import ModelAdmin
 
-from workspace.admin.base import ReadOnly
+from workspace.admin.base import ReadOnly, WorkspaceAdmin
+
+WORDS = {
+    "has_activity": False,
+    "empty_title": "Nothing here",
+    "empty_text": "The worker fills and empties this list by itself.",
+}
 
 
 def registered_again(model: type, theirs: type[admin.ModelAdmin]) -> None:
     """Replace the admin of django-q2 by one that looks like ours and changes nothing."""
-    looking = type(f"ReadOnly{theirs.__name__}", (ReadOnly, theirs, ModelAdmin), {})
+    looking = type(f"ReadOnly{theirs.__name__}", (ReadOnly, theirs, WorkspaceAdmin), WORDS)
     if admin.site.is_registered(model):
         admin.site.unregister(model)
     admin.site.register(model, looking)

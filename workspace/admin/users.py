@@ -20,6 +20,8 @@ admin.site.unregister(Group)
 
 
 class NewUserForm(UserCreationForm):
+    usable_password = None  # everybody signs in with one
+
     class Meta(UserCreationForm.Meta):
         model = User
         fields = ("username", "first_name", "last_name", "email", "role")
@@ -40,6 +42,7 @@ class UserAdmin(DjangoUserAdmin, WorkspaceAdmin):
 
     form = UserChangeForm
     add_form = NewUserForm
+    add_form_template = None  # the same page as everywhere
     change_password_form = AdminPasswordChangeForm
 
     list_display = ["username", "full_name", "email", "role_label", "state", "last_login"]
@@ -54,7 +57,7 @@ class UserAdmin(DjangoUserAdmin, WorkspaceAdmin):
     ]
     add_fieldsets = [
         (None, {"fields": ["username", "first_name", "last_name", "email", "role"]}),
-        ("Password", {"fields": ["usable_password", "password1", "password2"]}),
+        ("Password", {"fields": ["password1", "password2"]}),
     ]
     add_label = "Add user"
 

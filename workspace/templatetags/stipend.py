@@ -13,8 +13,8 @@ NOTHING = "–"
 MINUS = "\N{MINUS SIGN}"
 
 
-@register.filter("credits")
-def credit_amount(amount: Decimal | int | None) -> str:
+@register.filter
+def credits(amount: Decimal | int | None) -> str:  # noqa: A001
     """80000 gives "80,000"; 0.5 gives "0.5"; nothing gives a dash."""
     if amount is None:
         return NOTHING
@@ -27,7 +27,7 @@ def credit_amount(amount: Decimal | int | None) -> str:
 def signed(amount: Decimal | int | None) -> str:
     """As the filter `credits`, with a plus before what is added."""
     return (
-        f"+{credit_amount(amount)}" if amount is not None and amount > 0 else credit_amount(amount)
+        f"+{credits(amount)}" if amount is not None and amount > 0 else credits(amount)
     )
 
 
