@@ -32,7 +32,7 @@ def main() -> int:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
+def postgres(options: str = SERVER_OPTIONS) -> Iterator[str]:
     """Give the address of a server, and stop it afterwards if it was started here."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
@@ -45,7 +45,7 @@ def postgres() -> Iterator[str]:
             owner = nobody()
             if bundle:
                 binaries = copy_for_others(bundle, top) / "bin"
-        with private_server(binaries, top, owner) as url:
+        with private_server(binaries, top, owner, options) as url:
             yield url
     finally:
         shutil.rmtree(top, ignore_errors=True)
@@ -88,7 +88,7 @@ def copy_for_others(bundle: Path, top: Path) -> Path:
 
 
 @contextlib.contextmanager
-def private_server(binaries: Path, top: Path, owner: dict[str, Any]) -> Iterator[str]:
+def private_server(binaries: Path, top: Path, owner: dict[str, Any], options: str) -> Iterator[str]:
     """Start a server that listens on a socket below `top` only."""
     data, socket = top / "data", top / "socket"
     for folder in (data, socket):
@@ -109,7 +109,7 @@ def private_server(binaries: Path, top: Path, owner: dict[str, Any]) -> Iterator
         )
 
     run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
-    run("pg_ctl", "-w", "-l", str(data / "log"), "-o", f"-k {socket} {SERVER_OPTIONS}", "start")
+    run("pg_ctl", "-w", "-l", str(data / "log"), "-o", f"-k {socket} {options}", "start")
     try:
         yield f"postgres://postgres@/{socket}/postgres"
     finally:
