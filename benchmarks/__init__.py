@@ -1,0 +1,1 @@
+"""How fast Stipend is, measured beside the limit of the database it runs on."""

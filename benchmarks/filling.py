@@ -1,0 +1,145 @@
+"""Many customers at once: one is made by the real verbs, the database copies its rows.
+
+Constraints and triggers watch the copies like everything else, so what is measured could
+have come about by use.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.core.management.color import no_style
+from django.db import connection, models, transaction
+
+from credits import consumption, grants
+from credits.book import GrantType
+from credits.consumption import Demand
+from credits.grants import Gift
+from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule
+from subscriptions.models import Customer, Subscription
+from tests.builders import a_credit_type, a_customer, a_published_plan, a_subscription, some_credits
+from workspace.actors import SYSTEM
+from workspace.ids import PublicIdField
+
+PER_MONTH = 5_000
+TOP_UP = 10**9
+SPENT = 3_200
+
+# Whom a row belongs to comes before it.
+COPIED: list[tuple[type[models.Model], str]] = [
+    (Customer, "pk"),
+    (Subscription, "customer"),
+    (Pool, "customer"),
+    (Schedule, "pool__customer"),
+    (Grant, "pool__customer"),
+    (Consumption, "pool__customer"),
+    (LedgerEntry, "pool__customer"),
+]
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Pools that are alike: `count` of them with ids from `first` on."""
+
+    first: int
+    count: int
+    credit_type_id: str
+    customer_id: str
+    """Public id of the original; copy n is called `<customer_id>-n`."""
+
+    @property
+    def ids(self) -> range:
+        """Of all pools."""
+        return range(self.first, self.first + self.count)
+
+
+def a_pool(now: datetime) -> Pool:
+    """A customer's pool with 5,000 credits per month of which 3,200 are used, and a top-up."""
+    credit_type = a_credit_type(now=now)
+    plan = a_published_plan(entitlements=[some_credits(credit_type, PER_MONTH)], now=now)
+    customer = a_customer(now=now)
+    a_subscription(customer, plan, now=now)
+    pool = Pool.objects.get(customer=customer, credit_type=credit_type)
+    gift = Gift(type=GrantType.PAID, amount=Decimal(TOP_UP), name="Top-up")
+    grants.grant(pool_id=pool.pk, gift=gift, actor=SYSTEM, now=now)
+    demand = Demand(amount=Decimal(SPENT), key="first", used_at=now)
+    consumption.consume(pool_id=pool.pk, demand=demand, actor=SYSTEM, now=now)
+    return Pool.objects.select_related("customer", "credit_type").get(pk=pool.pk)
+
+
+def stock(count: int, now: datetime) -> Stock:
+    """`count` customers as of `a_pool`."""
+    original = a_pool(now)
+    first = copy_customer(original.customer, count)
+    return Stock(
+        first=first,
+        count=count,
+        credit_type_id=original.credit_type.public_id,
+        customer_id=original.customer.public_id,
+    )
+
+
+def copy_customer(customer: Customer, copies: int) -> int:
+    """Copy a customer with everything it has; the id of the first new pool."""
+    shifts = {model: _Shift(model, path, customer) for model, path in COPIED}
+    with transaction.atomic(), connection.cursor() as cursor:
+        for model, shift in shifts.items():
+            if shift.ids:
+                cursor.execute(*_copy_statement(model, shifts, copies))
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), list(shifts)):
+            cursor.execute(statement)
+        cursor.execute("ANALYZE")
+    return shifts[Pool].first_new
+
+
+class _Shift:
+    """How ids of one table move: copy n of a row comes n strides after its original."""
+
+    def __init__(self, model: type[models.Model], path: str, customer: Customer) -> None:
+        rows = model._default_manager.filter(**{path: customer.pk})
+        self.ids = sorted(rows.values_list("pk", flat=True))
+        largest = model._default_manager.aggregate(largest=models.Max("pk"))["largest"] or 0
+        self.first_new = largest + 1
+        self.first = self.ids[0] if self.ids else 0
+        self.stride = self.ids[-1] - self.first + 1 if self.ids else 0
+
+    def moved(self, column: str) -> str:
+        """SQL: the id of the copy."""
+        return f"{column} - {self.first} + {self.first_new} + (n - 1) * {self.stride}"
+
+
+def _copy_statement(
+    model: type[models.Model], shifts: dict[Any, _Shift], copies: int
+) -> tuple[str, list[Any]]:
+    table = model._meta.db_table
+    columns, values = [], []
+    for each in model._meta.concrete_fields:
+        column = f'original."{each.column}"'
+        columns.append(f'"{each.column}"')
+        if each.primary_key:
+            values.append(shifts[model].moved(column))
+        elif each.remote_field is not None and each.remote_field.model in shifts:
+            values.append(shifts[each.remote_field.model].moved(column))
+        elif isinstance(each, PublicIdField):
+            values.append(f"{column} || '-' || n")
+        elif isinstance(each, models.UUIDField):
+            values.append(_new_uuid())
+        else:
+            values.append(column)
+    marks = ", ".join(["%s"] * len(shifts[model].ids))
+    statement = (
+        "WITH RECURSIVE numbers (n) AS "
+        "(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %s) "
+        f'INSERT INTO "{table}" ({", ".join(columns)}) '
+        f'SELECT {", ".join(values)} FROM numbers, "{table}" AS original '
+        f"WHERE original.id IN ({marks}) ORDER BY n, original.id"
+    )
+    return statement, [copies, *shifts[model].ids]
+
+
+def _new_uuid() -> str:
+    if connection.vendor == "postgresql":
+        return "gen_random_uuid()"
+    return "lower(hex(randomblob(16)))"
