@@ -165,7 +165,7 @@ def _reconcile(pool: PoolState, allowances: list[Allowance], change: Change) -> 
         for span in switch.spans:
             is_current = span.starts_at <= change.now
             if is_current and schedule is not None and switch.keeps(schedule, allowance, span):
-                _adjust(schedule, allowance, span)
+                _adjust(pool, schedule, allowance, span)
             elif is_current and schedule is not None:
                 over_at = switch.finish(schedule)
                 _add(pool, allowance, span, change, not_before=over_at)
@@ -220,9 +220,11 @@ class Switch:
         if self.change.cause == Cause.ANCHOR:
             schedule.ends_at, schedule.ending = self.change.now, Ending.EXPIRE
         elif self.change.cause == Cause.MIGRATION:
-            schedule.ends_at = self.begins_at if self.overrides else _period_end(schedule)
-            on_time = schedule.ends_at == schedule.next_at
-            schedule.ending = Ending.EXPIRE if on_time else Ending.CARRY
+            over_at = self.begins_at if self.overrides else _period_end(schedule)
+            if schedule.ends_at is None or over_at < schedule.ends_at:
+                on_time = over_at == schedule.next_at
+                schedule.ends_at = over_at
+                schedule.ending = Ending.EXPIRE if on_time else Ending.CARRY
         else:
             schedule.ends_at = self.change.now
             schedule.ending = Ending.CARRY if self._carries(schedule) else Ending.VOID
@@ -253,14 +255,20 @@ def _drop(pool: PoolState, future: ScheduleState) -> None:
     future.ends_at, future.ended, future.changed = future.starts_at, True, True
 
 
-def _adjust(schedule: ScheduleState, allowance: Allowance, span: Span) -> None:
-    """Let a running schedule say the new amount: a rise is due now, a fall at reset (R27)."""
+def _adjust(pool: PoolState, schedule: ScheduleState, allowance: Allowance, span: Span) -> None:
+    """Let a running schedule say the new amount: a rise is due now, a fall at reset (R27).
+
+    What it gave already lives as long as a trial that ends at another instant now (R25).
+    """
     schedule.name = allowance.source.name
     schedule.amount = allowance.amount
     schedule.is_granted = allowance.source.is_granted
     schedule.has_soft_limit = allowance.source.has_soft_limit
     schedule.ends_at, schedule.ending = span.ends_at, span.ending
     schedule.changed = True
+    for grant in pool.open_grants:
+        if grant.schedule is schedule and grant.expires_at != schedule.grants_until:
+            grant.expires_at, grant.changed = schedule.grants_until, True
 
 
 def _add(

@@ -66,19 +66,21 @@ def _refuse_overflow(locked_pool: LockedPool) -> None:
 
 
 def _write_schedules(locked_pools: Sequence[LockedPool]) -> None:
+    new: list[tuple[int, ScheduleState]] = []
     changed: list[Row] = []
     for locked_pool in locked_pools:
         for state in locked_pool.state.schedules:
-            if not state.changed:
-                continue
-            if state.pk is None:
-                row = _schedule_row(locked_pool.row.pk, state)
-                row.save(force_insert=True)
-                state.pk = row.pk
-            else:
+            if state.changed and state.pk is None:
+                new.append((locked_pool.row.pk, state))
+            elif state.changed:
                 changed.append(_schedule_columns(state))
             state.changed = False
+    # What ends makes room for what lasts in its place.
     posting.update(posting.SCHEDULES, changed)
+    for pool_id, state in new:
+        row = _schedule_row(pool_id, state)
+        row.save(force_insert=True)
+        state.pk = row.pk
 
 
 def _schedule_row(pool_id: int, state: ScheduleState) -> Schedule:
