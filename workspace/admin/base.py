@@ -129,7 +129,7 @@ class LabelledInputs:
             db_field, request, **kwargs
         )
         if field:
-            widget = getattr(field.widget, "widget", field.widget)
+            widget: Any = getattr(field.widget, "widget", field.widget)
             widget.attrs.setdefault("aria-label", str(db_field.verbose_name).capitalize())
         return field
 
@@ -339,9 +339,7 @@ class WorkspaceAdmin(ModelAdmin):
         if obj is not None:
             current = "edit" if self._has_page("change") else "change"
             context |= self.object_context(request, obj, current)
-        return super().render_change_form(  # type: ignore[no-any-return]
-            request, context, obj=obj, **kwargs
-        )
+        return super().render_change_form(request, context, obj=obj, **kwargs)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -351,9 +349,7 @@ class WorkspaceAdmin(ModelAdmin):
             "empty_title": self.empty_title,
             "empty_text": self.empty_text,
         }
-        return super().changelist_view(  # type: ignore[no-any-return]
-            request, words | (extra_context or {})
-        )
+        return super().changelist_view(request, words | (extra_context or {}))
 
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
@@ -367,7 +363,7 @@ class WorkspaceAdmin(ModelAdmin):
     def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         if self._has_page("change"):
             return HttpResponseRedirect(self.object_url(obj))
-        return super().response_post_save_change(request, obj)  # type: ignore[no-any-return]
+        return super().response_post_save_change(request, obj)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -46,7 +46,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def visible_activity(request: HttpRequest) -> ActivityQuerySet:
     """What this person may read of the activity: about people and keys, administrators only."""
-    entries: ActivityQuerySet = Activity.objects.all()  # type: ignore[assignment]
+    entries: ActivityQuerySet = Activity.objects.all()
     if request.user.has_perm("workspace.view_user"):
         return entries
     return entries.exclude(subject_kind__in=("user", "apikey"))

@@ -47,17 +47,10 @@ class NewKeyPage(DialogPage):
         return f"The API key “{self.made.key.name}” is ready."
 
     def done(self, sentence: str) -> HttpResponse:
-        context = self.get_context_data(
-            sentence=sentence, raw=self.made.raw, back_url=self.back_url()
+        self.template_name = "admin/workspace/new_key.html"
+        return self.render_to_response(
+            self.get_context_data(sentence=sentence, raw=self.made.raw, back_url=self.back_url())
         )
-        response = self.response_class(
-            request=self.request,
-            template="admin/workspace/new_key.html",
-            context=context,
-            using=self.template_engine,
-        )
-        response["Cache-Control"] = "no-store"
-        return response
 
 
 def is_usable(key: ApiKey) -> bool:

@@ -99,7 +99,7 @@ class ObjectPage(UnfoldModelAdminViewMixin, TemplateView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not self.has_permission():
-            return self.handle_no_permission()  # type: ignore[no-any-return]
+            return self.handle_no_permission()
         self.now = timezone.now()
         self.actor = actors.for_user(self.user)
         self.object = None
@@ -107,7 +107,7 @@ class ObjectPage(UnfoldModelAdminViewMixin, TemplateView):
             self.object = self.model_admin.get_object(request, unquote(kwargs["object_id"]))
             if self.object is None:
                 return self.model_admin.gone(request)
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[no-any-return]
+        return super().dispatch(request, *args, **kwargs)
 
     def content(self) -> dict[str, Any]:
         """What the template shows, in finished values."""

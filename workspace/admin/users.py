@@ -37,7 +37,7 @@ def is_active(user: User) -> bool:
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, WorkspaceAdmin):
+class UserAdmin(DjangoUserAdmin, WorkspaceAdmin):  # type: ignore[misc]
     """People. Their role and whether they may sign in change by buttons only (X10)."""
 
     form = UserChangeForm

@@ -1,0 +1,48 @@
+import pytest
+
+from tests.workspace.builders import NOW, a_key
+from workspace import activity
+from workspace.actors import SYSTEM
+from workspace.models import Activity, Role
+
+LIST = "/admin/workspace/activity/"
+
+
+@pytest.fixture
+def entry(db):
+    activity.record("plan.updated", subject=("plan", "pro"), actor=SYSTEM, now=NOW)
+    return Activity.objects.get()
+
+
+@pytest.mark.django_db
+class TestActivityAdmin:
+    def test_is_readable_by_every_role(self, entry, visit):
+        for role in Role:
+            assert b"plan.updated" in visit(role).get(LIST).content
+            assert visit(role).get(f"{LIST}{entry.pk}/change/").status_code == 200
+
+    def test_keeps_people_and_keys_to_administrators(self, visit):
+        a_key()
+        entry = Activity.objects.get()
+
+        assert b"api_key.created" in visit(Role.ADMINISTRATOR).get(LIST).content
+        reader = visit(Role.READ_ONLY)
+        assert b"api_key.created" not in reader.get(LIST).content
+        assert b"api_key.created" not in reader.get("/admin/").content
+        assert reader.get(f"{LIST}{entry.pk}/change/").status_code == 302
+
+    def test_changes_for_nobody(self, entry, administrator):
+        """X20."""
+        for address in (f"{LIST}{entry.pk}/change/", f"{LIST}{entry.pk}/delete/", f"{LIST}add/"):
+            assert administrator.post(address, {"event": "x", "post": "yes"}).status_code == 403
+
+        assert Activity.objects.get().event == "plan.updated"
+
+    def test_finds_by_whole_words(self, entry, administrator):
+        for word in ("pro", "plan.updated", entry.trace_id):
+            assert b"plan.updated" in administrator.get(LIST, {"q": word}).content
+        assert administrator.get(LIST, {"q": "pr"}).context["cl"].result_list.count() == 0
+
+    def test_counts_nothing(self, entry, administrator, django_assert_num_queries):
+        with django_assert_num_queries(3):  # session, person, rows
+            administrator.get(LIST)

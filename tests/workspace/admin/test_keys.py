@@ -1,0 +1,105 @@
+import pytest
+
+from tests.workspace.admin.conftest import words
+from tests.workspace.builders import NOW, a_key
+from workspace import keys
+from workspace.errors import Unauthenticated
+from workspace.models import Activity, ApiKey, IdempotentAnswer, KeyKind, Role
+
+LIST = "/admin/workspace/apikey/"
+
+
+@pytest.mark.django_db
+class TestNewKeyPage:
+    def test_shows_the_key_this_one_time(self, administrator):
+        """X2."""
+        answer = administrator.press(f"{LIST}add/", name="Billing", kind="FULL")
+
+        raw = answer.context["raw"]
+        key = keys.authenticate(raw, NOW)
+        assert (key.name, key.kind) == ("Billing", KeyKind.FULL)
+        assert raw in answer.content.decode()
+        assert "no-store" in answer["Cache-Control"]
+        for page in (LIST, f"{LIST}{key.pk}/change/", f"{LIST}{key.pk}/activity/"):
+            assert raw[-49:] not in administrator.get(page).content.decode()
+        assert raw[-49:] not in str(
+            [*IdempotentAnswer.objects.values(), *Activity.objects.values()]
+        )
+
+    def test_makes_one_key_for_a_double_click(self, administrator):
+        once = administrator.get(f"{LIST}add/").context["once"]
+        sent = {"once": once, "name": "Billing", "kind": "READ_ONLY"}
+
+        administrator.post(f"{LIST}add/", sent)
+        again = administrator.post(f"{LIST}add/", sent, follow=True)
+
+        assert words(again) == ["This was done before: The API key “Billing” is ready."]
+        assert ApiKey.objects.count() == 1
+
+    @pytest.mark.parametrize(
+        "name", ["", "  ", "a\0b", "a\nb\u202e", "a" * 256], ids=lambda name: repr(name)[:12]
+    )
+    def test_refuses_names_nobody_could_read(self, administrator, name):
+        answer = administrator.press(f"{LIST}add/", name=name, kind="FULL")
+
+        assert list(answer.context["form"].errors) == ["name"]
+        assert not ApiKey.objects.exists()
+
+    def test_shows_a_name_without_running_it(self, administrator):
+        """X16."""
+        name = "<script>alert(1)</script>{{ 7|add:7 }}"
+        administrator.press(f"{LIST}add/", name=name, kind="FULL")
+
+        page = administrator.get(LIST).content.decode()
+
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7|add:7 }}" in page
+
+    @pytest.mark.parametrize("role", [Role.PRODUCT_MANAGER, Role.CUSTOMER_SUPPORT, Role.READ_ONLY])
+    def test_is_for_administrators(self, visit, role):
+        """X9."""
+        visitor = visit(role)
+
+        assert visitor.get(LIST).status_code == 403
+        assert visitor.get(f"{LIST}add/").status_code == 403
+        assert visitor.post(f"{LIST}add/", {"name": "x", "kind": "FULL"}).status_code == 403
+        assert not ApiKey.objects.exists()
+
+
+@pytest.mark.django_db
+class TestApiKeyAdmin:
+    def test_revokes_a_key_at_once(self, administrator):
+        """X4."""
+        made = a_key()
+
+        answer = administrator.press(f"{LIST}{made.key.pk}/revoke/")
+
+        assert words(answer) == ["Billing service is revoked."]
+        with pytest.raises(Unauthenticated):
+            keys.authenticate(made.raw, NOW)
+
+    def test_offers_nothing_for_a_revoked_key(self, administrator):
+        made = a_key()
+        administrator.press(f"{LIST}{made.key.pk}/revoke/")
+
+        context = administrator.get(f"{LIST}{made.key.pk}/change/").context
+
+        assert context["menu"] == []
+        assert [badge.label for badge in context["badges"]] == ["Revoked"]
+
+    def test_lets_nobody_change_or_delete_a_key(self, administrator):
+        made = a_key()
+        address = f"{LIST}{made.key.pk}/"
+
+        assert administrator.post(f"{address}change/", {"name": "other"}).status_code == 403
+        assert administrator.post(f"{address}delete/", {"post": "yes"}).status_code == 403
+        assert ApiKey.objects.get().name == "Billing service"
+
+    def test_forbids_revoking_to_others(self, visit):
+        """X9."""
+        made = a_key()
+
+        for role in (Role.PRODUCT_MANAGER, Role.CUSTOMER_SUPPORT, Role.READ_ONLY):
+            assert visit(role).post(f"{LIST}{made.key.pk}/revoke/").status_code == 403
+
+        assert ApiKey.objects.get().revoked_at is None
