@@ -36,6 +36,15 @@ class Environment(environ.FileAwareEnv):
         except OSError as error:
             raise unreadable_file(var, error) from error
 
+    def database(self, url: str) -> dict[str, Any]:
+        """Take a database URL apart; the refusal does not repeat it, for it holds a password."""
+        try:
+            return dict(self.db_url_config(url))
+        except ValueError:
+            raise ImproperlyConfigured(
+                "DATABASE_URL cannot be read; a password with special characters needs escapes."
+            ) from None
+
 
 def unreadable_file(var: str, error: OSError) -> ImproperlyConfigured:
     """Say which file is missing, without its path: logs are read by more people than hosts."""

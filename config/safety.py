@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from django.core.exceptions import ImproperlyConfigured
 
 MODES = ("production", "development")
+ENGINES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
 LABEL_COLOURS = ("info", "success", "warning", "danger")
 SHORTEST_SECRET = 50
 FEWEST_DIFFERENT_CHARACTERS = 5  # as `check --deploy` measures it
@@ -44,6 +45,14 @@ def check_production(
     if "*" in allowed_hosts:
         raise ImproperlyConfigured(
             "ALLOWED_HOSTS contains *, which lets every name in; list the host names instead."
+        )
+
+
+def check_engine(engine: str) -> None:
+    """Refuse a database on which nobody tested the locks and triggers we rely on."""
+    if engine not in ENGINES:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must begin with postgres:// or sqlite:///; others are not supported."
         )
 
 
