@@ -122,6 +122,7 @@ class GrantState:
     voided_at: datetime | None = None
     schedule: ScheduleState | None = None
     period_starts_at: datetime | None = None
+    period_ends_at: datetime | None = None
     mark_before: Decimal | None = None
     name: str = ""
     details: dict[str, Any] | None = None

@@ -199,6 +199,7 @@ def _grant_row(pool_id: int, state: GrantState, now: datetime) -> Grant:
             else GrantSource.PLAN_ENTITLEMENT
         )
         row.period_starts_at = state.period_starts_at
+        row.period_ends_at = state.period_ends_at
         row.mark_before = state.mark_before
     for column, value in (state.details or {}).items():
         setattr(row, column, value)

@@ -181,6 +181,7 @@ def _in_the_same_period(pool: PoolState, schedule: ScheduleState) -> list[Schedu
         and earlier.ended
         and earlier.source == schedule.source
         and earlier.period_starts_at == schedule.period_starts_at
+        and earlier.next_at == schedule.next_at
     ]
 
 
@@ -216,6 +217,7 @@ def _issue(schedule: ScheduleState, at: datetime) -> GrantState | None:
         created_at=at,
         schedule=schedule,
         period_starts_at=schedule.period_starts_at,
+        period_ends_at=schedule.next_at,
         mark_before=schedule.mark,
         name=schedule.name,
     )

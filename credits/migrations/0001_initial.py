@@ -62,6 +62,7 @@ class Migration(migrations.Migration):
                 ('void_reason', models.CharField(blank=True, max_length=200)),
                 ('stage', models.CharField(choices=[(credits.book.Stage['WAITING'], 'Waiting'), (credits.book.Stage['OPEN'], 'Open'), (credits.book.Stage['CLOSED'], 'Closed'), ('SPENT', 'Spent')], default='WAITING', editable=False, max_length=8)),
                 ('period_starts_at', models.DateTimeField(editable=False, null=True)),
+                ('period_ends_at', models.DateTimeField(editable=False, null=True)),
                 ('mark_before', catalog.amounts.AmountField(editable=False, null=True)),
                 ('created_at', models.DateTimeField(editable=False)),
                 ('updated_at', models.DateTimeField(editable=False)),
@@ -264,7 +265,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='grant',
-            constraint=models.UniqueConstraint(condition=models.Q(('type', 'RECURRING')), fields=('pool', 'subscription', 'source', 'period_starts_at', 'mark_before'), name='one_grant_per_step_of_a_mark'),
+            constraint=models.UniqueConstraint(condition=models.Q(('type', 'RECURRING')), fields=('pool', 'subscription', 'source', 'period_starts_at', 'period_ends_at', 'mark_before'), name='one_grant_per_step_of_a_mark'),
         ),
         migrations.AddConstraint(
             model_name='grant',
@@ -276,7 +277,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='grant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('period_starts_at__isnull', False), ('type', 'RECURRING')), models.Q(('type', 'RECURRING'), _negated=True), _connector='OR'), name='a_recurring_grant_has_a_period'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('mark_before__isnull', False), ('period_ends_at__gt', models.F('period_starts_at')), ('period_ends_at__isnull', False), ('period_starts_at__isnull', False), ('type', 'RECURRING')), models.Q(('type', 'RECURRING'), _negated=True), _connector='OR'), name='a_recurring_grant_has_a_period'),
         ),
         migrations.AddConstraint(
             model_name='grant',

@@ -115,6 +115,7 @@ class Grant(models.Model):
         editable=False,
     )
     period_starts_at = models.DateTimeField(null=True, editable=False)
+    period_ends_at = models.DateTimeField(null=True, editable=False)
     mark_before = AmountField(null=True, editable=False)
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
@@ -125,11 +126,20 @@ class Grant(models.Model):
         ordering = ["-created_at", "-pk"]
         indexes = [
             models.Index(fields=["pool", "id"], name="grants_of_a_pool"),
-            models.Index(fields=["pool"], condition=Q(stage__in=LIVE), name="live_grants_of_a_pool"),
+            models.Index(
+                fields=["pool"], condition=Q(stage__in=LIVE), name="live_grants_of_a_pool"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["pool", "subscription", "source", "period_starts_at", "mark_before"],
+                fields=[
+                    "pool",
+                    "subscription",
+                    "source",
+                    "period_starts_at",
+                    "period_ends_at",
+                    "mark_before",
+                ],
                 condition=Q(type=GrantType.RECURRING.value),
                 name="one_grant_per_step_of_a_mark",
             ),
@@ -147,7 +157,13 @@ class Grant(models.Model):
                 name="no_more_is_consumed_than_granted",
             ),
             models.CheckConstraint(
-                condition=Q(type=GrantType.RECURRING.value, period_starts_at__isnull=False)
+                condition=Q(
+                    type=GrantType.RECURRING.value,
+                    period_starts_at__isnull=False,
+                    period_ends_at__isnull=False,
+                    period_ends_at__gt=F("period_starts_at"),
+                    mark_before__isnull=False,
+                )
                 | ~Q(type=GrantType.RECURRING.value),
                 name="a_recurring_grant_has_a_period",
             ),

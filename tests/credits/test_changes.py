@@ -294,8 +294,8 @@ class TestApplyToQuantities:
         assert customer.hold(MID_JANUARY, (addon, 2)) == [line(GRANTED, 100)]
         assert customer.balance(MID_JANUARY) == 150
 
-    def test_keeps_what_is_left_when_a_custom_amount_comes_by_another_cadence(self, market):
-        """Bound of R31: of what the plan gave this month, 60 are used."""
+    def test_counts_a_custom_amount_anew_when_it_comes_by_another_cadence(self, market):
+        """Section 6: marks belong to a source and a period, and a year is not its first month."""
         plan = market.plan(None, is_custom=True, pricing_type=PricingType.CUSTOM)
         wanted = CreditValue(credit_type_id=market.credit_type.public_id, amount=Decimal(100))
         customer = Subscriber(plan, entitlements=[wanted])
@@ -308,7 +308,7 @@ class TestApplyToQuantities:
 
         customer.update(MID_JANUARY, entitlements=[yearly])
 
-        assert customer.balance(MID_JANUARY) == 1140
+        assert customer.balance(MID_JANUARY) == 1200
         assert customer.pool.next_reset_at == NEXT_YEAR
 
 

@@ -126,7 +126,8 @@ class TestAdvance:
         assert grant.type == GrantType.RECURRING
         assert (grant.name, grant.amount, grant.priority) == ("Pro", 5000, 10)
         assert (grant.effective_at, grant.expires_at) == (JANUARY, FEBRUARY)
-        assert (grant.period_starts_at, grant.mark_before) == (JANUARY, 0)
+        assert (grant.period_starts_at, grant.period_ends_at) == (JANUARY, FEBRUARY)
+        assert grant.mark_before == 0
         assert grant.created_at == JANUARY
         assert grant.schedule is pool.schedules[0]
         assert pool.schedules[0].mark == 5000
@@ -777,6 +778,21 @@ class TestPlanChange:
         switch(pool, LATE_JANUARY, end=running(pool, 100), ending=ending, begin=again)
 
         assert pool.balance == 140
+
+    def test_counts_a_year_from_a_mark_of_its_own(self):
+        """A year that begins with the month is another period."""
+        pool = self.the_pool()
+        yearly = a_schedule(
+            1200, source_id=100, cadence="YEAR", starts_at=LATE_JANUARY, anchor_at=JANUARY
+        )
+
+        switch(pool, LATE_JANUARY, end=running(pool, 100), begin=yearly)
+
+        assert pool.balance == 1200
+        assert (pool.grants[-1].period_starts_at, pool.grants[-1].period_ends_at) == (
+            JANUARY,
+            NEXT_YEAR,
+        )
 
     def test_counts_what_the_same_plan_could_not_take_along(self):
         """Bound of R31: of 200, 150 are used; down to 100 and up again, 50 are left."""
