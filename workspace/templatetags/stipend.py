@@ -18,7 +18,7 @@ def credits(amount: Decimal | int | None) -> str:  # noqa: A001
     """80000 gives "80,000"; 0.5 gives "0.5"; nothing gives a dash."""
     if amount is None:
         return NOTHING
-    whole, point, places = plain(Decimal(abs(amount))).partition(".")
+    whole, point, places = plain(abs(Decimal(amount))).partition(".")
     sign = MINUS if amount < 0 else ""
     return f"{sign}{int(whole):,}{point}{places}"
 
@@ -26,9 +26,7 @@ def credits(amount: Decimal | int | None) -> str:  # noqa: A001
 @register.filter
 def signed(amount: Decimal | int | None) -> str:
     """As the filter `credits`, with a plus before what is added."""
-    return (
-        f"+{credits(amount)}" if amount is not None and amount > 0 else credits(amount)
-    )
+    return f"+{credits(amount)}" if amount is not None and amount > 0 else credits(amount)
 
 
 @register.filter
