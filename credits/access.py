@@ -14,6 +14,9 @@ from credits import pools
 from credits.models import Pool
 from credits.pools import Standing
 from subscriptions.models import Customer, Resource
+from workspace import keys
+from workspace.keys import WantedKey
+from workspace.models import ApiKey
 
 
 class Denial(StrEnum):
@@ -25,7 +28,16 @@ class Denial(StrEnum):
     ENTITLEMENT_NOT_FOUND = "EntitlementNotFound"
     REVOKED = "Revoked"
     INSUFFICIENT_CREDITS = "InsufficientCredits"
+    FEATURE_NOT_FOUND = "FeatureNotFound"
+    FEATURE_TYPE_MISMATCH = "FeatureTypeMismatch"
+    NO_ACTIVE_SUBSCRIPTION = "NoActiveSubscription"
+    NO_FEATURE_ENTITLEMENT = "NoFeatureEntitlementInSubscription"
+    REQUESTED_USAGE_EXCEEDING_LIMIT = "RequestedUsageExceedingLimit"
+    REQUESTED_VALUES_MISMATCH = "RequestedValuesMismatch"
 
+
+Found = tuple[Customer | None, Resource | None, CreditType | None, Pool | None]
+"""What the public ids of a question lead to; None for what there is not."""
 
 NOTHING = Standing(
     balance=ZERO,
@@ -35,6 +47,8 @@ NOTHING = Standing(
     is_entitled=False,
     has_soft_limit=False,
     is_revoked=False,
+    as_of=None,
+    next_change_at=None,
 )
 
 
@@ -49,7 +63,6 @@ class Decision:
     denial: Denial | None
     standing: Standing
     credit_type: CreditType | None
-    as_of: datetime | None
 
 
 def check(
@@ -65,7 +78,42 @@ def check(
     Without an amount, or with 0, a balance above 0 is enough. If something is due in the
     pool, the answer is computed as if it had been written. Nothing is changed.
     """
-    customer, resource, credit_type, pool = _look_up(customer_id, credit_type_id, resource_id)
+    found = _look_up(LOOK_UP, [customer_id, credit_type_id, resource_id or "", resource_id or ""])
+    assert found is not None, "the statement gives one row, whatever it finds"
+    return _decision(found, resource_id=resource_id, amount=amount, now=now)
+
+
+def check_for_key(
+    *,
+    wanted: WantedKey,
+    customer_id: str,
+    credit_type_id: str,
+    resource_id: str | None,
+    amount: Decimal | None,
+    now: datetime,
+) -> Decision:
+    """As `check`, and recognises the key of who asks in the same statement (X1).
+
+    Raises:
+        Unauthenticated: the key is unknown or revoked.
+    """
+    found = _look_up(
+        LOOK_UP_FOR_KEY.format(hashes=", ".join(["%s"] * len(wanted.hashes))),
+        [
+            *(customer_id, credit_type_id, resource_id or "", resource_id or ""),
+            *(wanted.lookup, *wanted.hashes),
+        ],
+    )
+    if found is None:
+        raise keys.unauthenticated()
+    keys.note_use(wanted, now)
+    return _decision(found, resource_id=resource_id, amount=amount, now=now)
+
+
+def _decision(
+    found: Found, *, resource_id: str | None, amount: Decimal | None, now: datetime
+) -> Decision:
+    customer, resource, credit_type, pool = found
     if customer is None:
         return _no(Denial.CUSTOMER_NOT_FOUND, credit_type)
     if customer.archived_at is not None:
@@ -75,8 +123,15 @@ def check(
     if pool is None:
         return _no(Denial.ENTITLEMENT_NOT_FOUND, credit_type)
     standing = pools.standing(pool, now)
+    if is_untouched(standing):
+        return _no(Denial.ENTITLEMENT_NOT_FOUND, credit_type)
     denial = decide(standing, amount)
-    return Decision(denial is None, denial, standing, credit_type, pool.as_of or pool.created_at)
+    return Decision(denial is None, denial, standing, credit_type)
+
+
+def is_untouched(standing: Standing) -> bool:
+    """Whether a pool was merely opened: nothing ever gave to it or took from it."""
+    return standing.as_of is None and not standing.is_entitled
 
 
 def decide(standing: Standing, amount: Decimal | None) -> Denial | None:
@@ -90,7 +145,7 @@ def decide(standing: Standing, amount: Decimal | None) -> Denial | None:
 
 
 def _no(denial: Denial, credit_type: CreditType | None) -> Decision:
-    return Decision(False, denial, NOTHING, credit_type, None)
+    return Decision(False, denial, NOTHING, credit_type)
 
 
 CUSTOMER_COLUMNS = ("id", "archived_at")
@@ -141,14 +196,21 @@ LOOK_UP = f"""
 """  # noqa: S608 - every name in it is a table or column of ours
 
 
-def _look_up(
-    customer_id: str, credit_type_id: str, resource_id: str | None
-) -> tuple[Customer | None, Resource | None, CreditType | None, Pool | None]:
+LOOK_UP_FOR_KEY = f"""
+    SELECT found.*
+    FROM {ApiKey._meta.db_table} AS asker CROSS JOIN ({LOOK_UP}) AS found
+    WHERE asker.lookup = %s AND asker.key_hash IN ({{hashes}}) AND asker.revoked_at IS NULL
+"""  # noqa: S608 - as above
+
+
+def _look_up(statement: str, parameters: list[Any]) -> Found | None:
     """Everything a decision needs, by public ids, in one statement."""
-    wanted = resource_id or ""
     with connection.cursor() as cursor:
-        cursor.execute(LOOK_UP, [customer_id, credit_type_id, wanted, wanted])
-        row = list(cursor.fetchone())
+        cursor.execute(statement, parameters)
+        columns_found = cursor.fetchone()
+    if columns_found is None:
+        return None
+    row = list(columns_found)
     found: list[Any] = []
     for model, columns in (
         (Customer, CUSTOMER_COLUMNS),

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, Max, Min, Sum
 
 from catalog.amounts import LIMIT, ZERO, rounded
-from catalog.formulas import parse
+from catalog.formulas import CostTooLarge, parse
 from catalog.models import Aggregation, ConsumptionMapping, Feature
 from credits.models import UsageRecord
 from subscriptions.entitlements import effective_mappings
@@ -77,14 +77,20 @@ def mappings_in_force(
 
 
 def cost(mapping: ConsumptionMapping, units: Decimal, dimensions: Mapping[str, Any]) -> Cost:
-    """What `units` of the mapped feature cost, by rate or formula, at least 0 (R34)."""
+    """What `units` of the mapped feature cost, by rate or formula, at least 0 (R34).
+
+    Raises:
+        CostTooLarge: 10¹² credits or more, which is no amount (R46).
+    """
     if mapping.formula:
         result = parse(mapping.formula).evaluate(dimensions)
         return Cost(
             mapping.credit_type_id, mapping.feature_id, result.amount, tuple(result.warnings)
         )
-    amount = rounded(max(units, ZERO) * (mapping.rate or ZERO))
-    return Cost(mapping.credit_type_id, mapping.feature_id, amount)
+    amount = max(units, ZERO) * (mapping.rate or ZERO)
+    if amount >= LIMIT:
+        raise CostTooLarge("The rate gives a cost of 1,000,000,000,000 credits or more.")
+    return Cost(mapping.credit_type_id, mapping.feature_id, rounded(amount))
 
 
 def used(

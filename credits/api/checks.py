@@ -1,0 +1,143 @@
+"""May this customer go on? The access check, and everything a customer may use (R43–R45)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from credits import access, entitlements
+from credits.api import shapes
+from credits.entitlements import Wish
+from workspace import keys
+from workspace.api.authentication import raw_key
+from workspace.api.camel import CamelMixin
+from workspace.api.fields import AmountField, CommaListField, PublicIdField, TextField
+from workspace.api.views import ApiView
+from workspace.models import ApiKey
+
+
+class CheckFilters(CamelMixin, serializers.Serializer[Any]):
+    """What is about to be used: of one feature, or of one credit type."""
+
+    feature_id = PublicIdField(required=False)
+    currency_id = PublicIdField(required=False)
+    resource_id = PublicIdField(required=False)
+    requested_usage = AmountField(in_query=True, allow_zero=True, required=False)
+    requested_values = CommaListField(child=TextField(max_length=255), required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Exactly one of the two."""
+        if ("feature_id" in attrs) == ("currency_id" in attrs):
+            raise ValidationError("Give either featureId or currencyId.")
+        if "currency_id" in attrs and attrs.get("requested_values"):
+            raise ValidationError({"requestedValues": ["Credits have no values."]})
+        return attrs
+
+
+class ResourceFilter(CamelMixin, serializers.Serializer[Any]):
+    """Of which resource, if not of the customer as a whole."""
+
+    resource_id = PublicIdField(required=False)
+
+
+class CheckView(ApiView):
+    """`/customers/{id}/entitlements/check`.
+
+    The hottest read of all. A question about credits that makes sense brings its key along
+    into the one statement that answers it; for all others the key is looked at first (X1).
+    """
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """Nobody yet, where the answer itself recognises the key."""
+        query = self.request.GET
+        asks_for_credits = "currencyId" in query and "featureId" not in query
+        self.brings_key = asks_for_credits and self.request.method in ("GET", "HEAD")
+        return [] if self.brings_key else super().get_authenticators()
+
+    def get_permissions(self) -> Sequence[Any]:
+        """Every key may read."""
+        return [] if self.brings_key else super().get_permissions()
+
+    def get(self, request: Request, customer_id: str) -> Response:
+        """Say yes or no; a no has a reason and is an answer like any other."""
+        if self.brings_key:
+            return self._check_credits(request, customer_id)
+        query = self.read_query(CheckFilters)
+        state = entitlements.check_feature(
+            customer_id=customer_id,
+            feature_id=query["feature_id"],
+            resource_id=query.get("resource_id"),
+            wish=Wish(query.get("requested_usage"), query.get("requested_values", ())),
+            now=self.now,
+        )
+        return self.answer(shapes.feature_entitlement(state))
+
+    def _check_credits(self, request: Request, customer_id: str) -> Response:
+        raw = raw_key(request)
+        wanted = keys.parse(raw)
+        try:
+            query = self.read_query(CheckFilters)
+        except ValidationError:
+            keys.authenticate(raw, self.now)
+            raise
+        decision = access.check_for_key(
+            wanted=wanted,
+            customer_id=customer_id,
+            credit_type_id=query["currency_id"],
+            resource_id=query.get("resource_id"),
+            amount=query.get("requested_usage"),
+            now=self.now,
+        )
+        request.auth = ApiKey(lookup=wanted.lookup)
+        self.check_throttles(request)
+        return self.answer(
+            shapes.credit_entitlement(
+                decision.standing,
+                decision.denial,
+                credit_type=decision.credit_type,
+                asked_for=query["currency_id"],
+                now=self.now,
+            )
+        )
+
+
+class EntitlementsView(ApiView):
+    """`/customers/{id}/entitlements`."""
+
+    def get(self, request: Request, customer_id: str) -> Response:
+        """Everything the customer may use, credits first."""
+        query = self.read_query(ResourceFilter)
+        state = entitlements.state(
+            customer_id=customer_id, resource_id=query.get("resource_id"), now=self.now
+        )
+        return self.answer(shapes.entitlements(state, self.now))
+
+
+class EdgeStateView(ApiView):
+    """`/v1/c/{customerId}/entitlements-state.json`: what server SDKs read, and keep."""
+
+    def get(self, request: Request, customer_id: str) -> Response:
+        """Everything the customer may use, so that the SDK can decide."""
+        query = self.read_query(ResourceFilter)
+        state = entitlements.state(
+            customer_id=customer_id, resource_id=query.get("resource_id"), now=self.now
+        )
+        return self.answer({"entitlementsState": shapes.edge_state(state, self.now)})
+
+
+class EdgeConfigurationView(ApiView):
+    """`/v1/config/server-sdk-configuration.json`: SDKs read it to try their key."""
+
+    def get(self, request: Request) -> Response:
+        """Nothing to configure."""
+        configuration = {
+            "__typename": "SdkConfiguration",
+            "sentryDsn": None,
+            "isWidgetWatermarkEnabled": False,
+            "showWatermark": False,
+        }
+        return self.answer({"sdkConfiguration": configuration})

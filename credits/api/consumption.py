@@ -1,0 +1,110 @@
+"""Credits taken directly, one demand at a time or up to a thousand (R39, R40)."""
+
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from credits import batches, consumption, pools
+from credits.api.fields import DimensionsField, FlagField, KeyField, rows_of
+from credits.api.shapes import Shape, instant
+from credits.consumption import Demand, Receipt
+from workspace.api.camel import CamelMixin
+from workspace.api.fields import AmountField, PublicIdField, UtcDateTimeField, wire_instant
+from workspace.api.views import ApiView
+
+
+class DemandBody(CamelMixin, serializers.Serializer[Any]):
+    """Some credits of a pool, once per key; `createdAt` is when the use took place (R38)."""
+
+    customer_id = PublicIdField()
+    currency_id = PublicIdField()
+    resource_id = PublicIdField(required=False, allow_null=True, default=None)
+    amount = AmountField()
+    idempotency_key = KeyField()
+    created_at = UtcDateTimeField(required=False)
+    dimensions = DimensionsField(required=False, default=dict)
+
+
+class ConsumptionBody(DemandBody):
+    """A demand; `strict`: refuse it rather than go below zero (R37)."""
+
+    strict = FlagField(required=False, default=False)
+
+
+class BatchBody(serializers.Serializer[Any]):
+    """Up to a thousand demands."""
+
+    consumptions = rows_of(DemandBody)
+
+
+def demand_of(body: dict[str, Any], now: datetime) -> Demand:
+    """What a body demands."""
+    return Demand(
+        amount=body["amount"],
+        key=body["idempotency_key"],
+        used_at=body.get("created_at", now),
+        dimensions=body["dimensions"],
+    )
+
+
+class ConsumptionView(ApiView):
+    """`/credits/consumption`."""
+
+    def post(self, request: Request) -> Response:
+        """Take credits now, and say what is left. A key seen before takes nothing."""
+        body = self.read_body(ConsumptionBody)
+        pool_id = pools.locate(
+            customer_id=body["customer_id"],
+            credit_type_id=body["currency_id"],
+            resource_id=body["resource_id"],
+            now=self.now,
+        )
+        receipt = consumption.consume(
+            pool_id=pool_id,
+            demand=demand_of(body, self.now),
+            strict=body["strict"],
+            actor=self.actor,
+            now=self.now,
+        )
+        response = self.answer(self._shape(body, receipt))
+        if receipt.replayed:
+            response["Idempotency-Replayed"] = "true"
+        return response
+
+    def _shape(self, body: dict[str, Any], receipt: Receipt) -> Shape:
+        return {
+            "customerId": body["customer_id"],
+            "currencyId": body["currency_id"],
+            "resourceId": body["resource_id"],
+            "amount": receipt.consumed,
+            "timestamp": wire_instant(body.get("created_at", self.now)),
+            "credit": {
+                "currencyId": body["currency_id"],
+                "usageLimit": receipt.standing.granted,
+                "currentUsage": receipt.standing.consumed,
+                "usagePeriodEnd": instant(receipt.standing.next_reset_at),
+                "timestamp": wire_instant(self.now),
+            },
+        }
+
+
+class ConsumptionBatchView(ApiView):
+    """`/credits/consumption/async`."""
+
+    def post(self, request: Request) -> Response:
+        """Take in all demands or, if one of them is at fault, none."""
+        body = self.read_body(BatchBody)
+        rows = [
+            batches.Row(
+                customer_id=row["customer_id"],
+                credit_type_id=row["currency_id"],
+                resource_id=row["resource_id"],
+                demand=demand_of(row, self.now),
+            )
+            for row in body["consumptions"]
+        ]
+        batches.consume(rows=rows, actor=self.actor, now=self.now)
+        return self.answer({})

@@ -1,0 +1,181 @@
+"""Credits used over time."""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog.models import CreditType
+from credits import reading, series
+from credits.api.fields import WholeTextField
+from credits.api.shapes import Shape
+from credits.models import Pool
+from credits.series import CreditSeries
+from subscriptions import periods
+from workspace.api.camel import CamelMixin
+from workspace.api.cursors import DEFAULT_LIMIT, LARGEST_LIMIT, InvalidCursor
+from workspace.api.fields import (
+    CommaListField,
+    PublicIdField,
+    TextField,
+    UtcDateTimeField,
+    wire_instant,
+)
+from workspace.api.views import ApiView
+
+MOST_KEYS = 3
+KEY = re.compile(r"[A-Za-z0-9_$-]{1,255}", re.ASCII)
+
+
+class GroupByField(CommaListField):
+    """Up to three dimensions, whose values part a series into several."""
+
+    default_error_messages = {
+        "many": f"Group by at most {MOST_KEYS} dimensions.",
+        "key": "A dimension to group by has letters, digits, _, $ and -.",
+    }
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if len(data) > MOST_KEYS:
+            self.fail("many")
+        if not all(isinstance(key, str) and KEY.fullmatch(key) for key in data):
+            self.fail("key")
+        return list(dict.fromkeys(data))
+
+
+class UsageFilters(CamelMixin, serializers.Serializer[Any]):
+    """Of which credits, over which range. `startDate` wins over `timeRange`."""
+
+    customer_id = PublicIdField()
+    currency_id = PublicIdField(required=False)
+    resource_id = PublicIdField(required=False)
+    time_range = serializers.ChoiceField(
+        ["LAST_DAY", "LAST_WEEK", "LAST_MONTH", "LAST_YEAR"], required=False, default="LAST_MONTH"
+    )
+    start_date = UtcDateTimeField(required=False)
+    end_date = UtcDateTimeField(required=False)
+    group_by = GroupByField(required=False, default=list)
+    limit = WholeTextField(smallest=1, largest=LARGEST_LIMIT, required=False, default=DEFAULT_LIMIT)
+    after = TextField(required=False, max_length=255)
+    before = TextField(required=False, max_length=255)
+
+
+class CreditUsageView(ApiView):
+    """`/credits/usage`."""
+
+    def get(self, request: Request) -> Response:
+        """A series per feature, and per combination of the dimensions asked for."""
+        query = self.read_query(UsageFilters)
+        end = query.get("end_date", self.now)
+        start = query.get("start_date") or _start(query["time_range"], end)
+        if end <= start:
+            raise ValidationError({"endDate": ["The range ends before it begins."]})
+        pool_ids = reading.pools_of(
+            customer_id=query["customer_id"],
+            credit_type_id=query.get("currency_id"),
+            resource_id=query.get("resource_id", reading.ANY),
+            now=self.now,
+        )
+        credit_type = _credit_type(query.get("currency_id"), pool_ids)
+        found = series.of_credits(pool_ids, start=start, end=end, keys=query["group_by"])
+        shown, pagination = _page(found, query)
+        return self.answer(
+            {
+                "currency": credit_type and _currency(credit_type),
+                "series": [_shape(each, query["group_by"]) for each in shown],
+                "pagination": pagination,
+            }
+        )
+
+
+def tags_shape(keys: Sequence[str], tags: Sequence[str]) -> list[Shape]:
+    """The dimensions that a series stands for."""
+    return [{"key": key, "value": value} for key, value in zip(keys, tags, strict=True)]
+
+
+def _start(time_range: str, end: datetime) -> datetime:
+    match time_range:
+        case "LAST_DAY":
+            return end - timedelta(days=1)
+        case "LAST_WEEK":
+            return end - timedelta(weeks=1)
+        case "LAST_YEAR":
+            return periods.boundary(end, -12)
+    return periods.boundary(end, -1)
+
+
+def _credit_type(public_id: str | None, pool_ids: Sequence[int]) -> CreditType | None:
+    """The one credit type that is shown; None if the customer never had any.
+
+    Raises:
+        ValidationError: there are several, which do not add up.
+    """
+    rows = CreditType.objects.filter(
+        pk__in=Pool.objects.filter(pk__in=pool_ids).values("credit_type")
+    )
+    if public_id is not None:
+        return CreditType.objects.filter(public_id=public_id).order_by("archived_at").first()
+    found = list(rows[:2])
+    if len(found) > 1:
+        raise ValidationError({"currencyId": ["This customer has several: name one."]})
+    return found[0] if found else None
+
+
+def _currency(credit_type: CreditType) -> Shape:
+    return {
+        "currencyId": credit_type.public_id,
+        "displayName": credit_type.name,
+        "symbol": credit_type.symbol or None,
+        "singular": credit_type.unit_singular or None,
+        "plural": credit_type.unit_plural or None,
+    }
+
+
+def _shape(each: CreditSeries, keys: Sequence[str]) -> Shape:
+    return {
+        "featureId": each.feature_id,
+        "featureName": each.feature_name,
+        "tags": tags_shape(keys, each.tags) if keys else None,
+        "totalCredits": each.total,
+        "points": [{"timestamp": wire_instant(at), "value": used} for at, used in each.points],
+    }
+
+
+def _page(
+    found: list[CreditSeries], query: dict[str, Any]
+) -> tuple[list[CreditSeries], dict[str, str | None]]:
+    """The series that `limit`, `after` and `before` ask for: cursors count them."""
+    limit = query["limit"]
+    if "before" in query:
+        stop = _place(query, "before")
+        first = max(0, stop - limit)
+    else:
+        first = _place(query, "after") if "after" in query else 0
+        stop = first + limit
+    return found[first:stop], {
+        "next": _cursor(stop) if stop < len(found) else None,
+        "prev": _cursor(first) if first else None,
+    }
+
+
+def _cursor(place: int) -> str:
+    return base64.urlsafe_b64encode(f"series.{place}".encode()).decode().rstrip("=")
+
+
+def _place(query: dict[str, Any], name: str) -> int:
+    cursor = query[name]
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        word, _, place = text.partition(".")
+        if word == "series" and place.isdecimal() and len(place) < 10:
+            return int(place)
+    except (binascii.Error, ValueError):
+        pass
+    raise InvalidCursor("This cursor does not belong to this list.", field=name)
