@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from catalog import credit_types, drafts, features, inheritance, products
 from catalog.models import (
@@ -62,47 +62,65 @@ def packages_using_credit_type(credit_type: CreditType) -> list[Package]:
 
     Counts what they inherit. A constant number of queries.
     """
-    return _packages_whose_versions(
-        _versions_naming(
-            Q(credit_type=credit_type), (CreditEntitlement, ConsumptionMapping, Charge)
-        )
+    return packages_using_credit_types([credit_type.pk])[credit_type.pk]
+
+
+def packages_using_credit_types(credit_type_ids: Iterable[int]) -> dict[int, list[Package]]:
+    """`packages_using_credit_type` of many, in the same number of queries."""
+    return _packages_using(
+        list(credit_type_ids),
+        [
+            (CreditEntitlement, "credit_type_id"),
+            (ConsumptionMapping, "credit_type_id"),
+            (Charge, "credit_type_id"),
+        ],
     )
 
 
 def packages_using_feature(feature: Feature) -> list[Package]:
     """The published plans and add-ons that include a feature or charge for it."""
-    linked = CreditEntitlement.objects.filter(linked_feature=feature)
-    return _packages_whose_versions(
-        _versions_naming(Q(feature=feature), (FeatureEntitlement, ConsumptionMapping, Charge))
-        | set(linked.values_list("version_id", flat=True))
+    return packages_using_features([feature.pk])[feature.pk]
+
+
+def packages_using_features(feature_ids: Iterable[int]) -> dict[int, list[Package]]:
+    """`packages_using_feature` of many, in the same number of queries."""
+    return _packages_using(
+        list(feature_ids),
+        [
+            (FeatureEntitlement, "feature_id"),
+            (ConsumptionMapping, "feature_id"),
+            (Charge, "feature_id"),
+            (CreditEntitlement, "linked_feature_id"),
+        ],
     )
 
 
-def _versions_naming(
-    condition: Q,
-    models: Iterable[
-        type[CreditEntitlement] | type[FeatureEntitlement] | type[ConsumptionMapping] | type[Charge]
-    ],
-) -> set[int]:
-    return {
-        version_id
-        for model in models
-        for version_id in model.objects.filter(condition).values_list("version_id", flat=True)
-    }
-
-
-def _packages_whose_versions(version_ids: set[int]) -> list[Package]:
-    """Packages on sale whose live version is, or inherits from, one of these."""
-    if not version_ids:
-        return []
-    live = list(PackageVersion.objects.in_force().values_list("pk", flat=True))
-    lines = inheritance.lineages(live)
-    using = [start for start, line in lines.items() if version_ids.intersection(line)]
-    return list(
+def _packages_using(
+    keys: list[int], places: Iterable[tuple[type[Model], str]]
+) -> dict[int, list[Package]]:
+    """For each key the packages on sale whose live version, or one it inherits from, names it."""
+    naming: dict[int, set[int]] = {}
+    for model, column in places:
+        rows = model._default_manager.filter(**{f"{column}__in": keys})
+        for version_id, key in rows.values_list("version_id", column):
+            naming.setdefault(version_id, set()).add(key)
+    live = list(PackageVersion.objects.in_force().values_list("pk", flat=True)) if naming else []
+    found: dict[int, set[int]] = {}  # live version → keys
+    for start, line in inheritance.lineages(live).items():
+        found[start] = set().union(*(naming.get(version_id, set()) for version_id in line))
+    using = [start for start, named in found.items() if named]
+    packages = (
         Package.objects.filter(live_id__in=using)
         .select_related("live", "product")
         .order_by("kind", "public_id")
+        if using
+        else ()
     )
+    users: dict[int, list[Package]] = {key: [] for key in keys}
+    for package in packages:
+        for key in found[package.live_id or 0]:
+            users[key].append(package)
+    return users
 
 
 @act

@@ -64,8 +64,8 @@ def load(version: PackageVersion) -> Contents:
         features=tuple(inheritance.effective_feature_entitlements(version)),
         charges=tuple(version.charges.select_related("feature", "credit_type")),
         mappings=tuple(inheritance.effective_mappings(version)),
-        addons=tuple(version.compatible_addons.select_related("live", "draft")),
-        dependencies=tuple(version.dependencies.select_related("live", "draft")),
+        addons=tuple(version.compatible_addons.select_related("live", "draft", "product")),
+        dependencies=tuple(version.dependencies.select_related("live", "draft", "product")),
     )
 
 

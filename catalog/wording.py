@@ -16,16 +16,9 @@ from catalog.models import (
     ResetPeriod,
     TrialUnit,
 )
-from workspace.json import plain
+from workspace.templatetags.stipend import credits as number
 
 PER = {BillingPeriod.MONTHLY: "month", BillingPeriod.ANNUALLY: "year"}
-
-
-def number(amount: Decimal | int) -> str:
-    """An amount with thousands separators and no zeros that say nothing: 80,000 or 0.25."""
-    digits = plain(Decimal(amount))
-    whole, point, rest = digits.partition(".")
-    return f"{int(whole):,}{point}{rest}" if whole != "-0" else digits
 
 
 def units_of(credit_type: CreditType, amount: Decimal | int) -> str:

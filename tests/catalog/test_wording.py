@@ -1,5 +1,3 @@
-from decimal import Decimal
-
 import pytest
 
 from catalog import wording
@@ -18,23 +16,6 @@ from tests.builders import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-class TestNumber:
-    @pytest.mark.parametrize(
-        ("amount", "text"),
-        [
-            ("5000", "5,000"),
-            ("10", "10"),
-            ("1E+1", "10"),
-            ("0.250000", "0.25"),
-            ("-0.5", "-0.5"),
-            ("-1234.5", "-1,234.5"),
-            ("999999999999.999999", "999,999,999,999.999999"),
-        ],
-    )
-    def test_shows_every_digit_that_says_something(self, amount, text):
-        assert wording.number(Decimal(amount)) == text
 
 
 class TestCreditValue:

@@ -1,0 +1,5 @@
+"""The screens of the catalog (§12): one module per family."""
+
+from catalog.admin import credit_types, features, packages, products
+
+__all__ = ["credit_types", "features", "packages", "products"]

@@ -1,0 +1,670 @@
+"""Plans and Add-ons: the lists, the page of one, its details and versions (R5, R6, R8)."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import models
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from catalog import archiving, comparison, drafts, packages, wording
+from catalog.admin import sections
+from catalog.admin.dialogs import DraftDialog, DraftForm, set_choices
+from catalog.admin.entitlements import (
+    ChangeCredits,
+    ChangeFeature,
+    ExcludeCredits,
+    ExcludeFeature,
+    IncludeCredits,
+    IncludeFeature,
+    MoveEntitlement,
+    PickEntitlement,
+)
+from catalog.admin.fields import Line, Paragraph, an_id_field, as_choices, only_when
+from catalog.admin.lists import ActiveFilter, code
+from catalog.admin.prices import AddMapping, EditMapping, EditPrices, RemoveMapping
+from catalog.admin.publishing import PublishPage
+from catalog.admin.rows import badges_of, package_links, url_of, version_of
+from catalog.models import (
+    Addon,
+    HiddenFrom,
+    Package,
+    PackageKind,
+    PackageVersion,
+    Plan,
+    PricingType,
+    Product,
+    TrialEnd,
+    TrialUnit,
+)
+from workspace.actors import Actor
+from workspace.admin.base import Badge, DialogForm, DialogPage, ObjectPage, WorkspaceAdmin, button
+
+SINGLE, MULTIPLE = "single", "multiple"
+
+
+class DetailsForm(DraftForm):
+    """What a package is called and how it is priced."""
+
+    name = Line(max_length=255)
+    description = Paragraph(max_length=255, required=False)
+    pricing_type = forms.ChoiceField(
+        label="Pricing", choices=as_choices(PricingType.choices), required=False
+    )
+    base_plan = forms.ModelChoiceField(
+        Package.objects.none(),
+        required=False,
+        empty_label="None",
+        help_text="Everything that plan includes is included here too.",
+    )
+    instances = forms.ChoiceField(
+        label="Quantity",
+        choices=[(SINGLE, "Single instance"), (MULTIPLE, "Multiple instances")],
+    )
+    max_quantity = forms.IntegerField(
+        label="At most",
+        required=False,
+        min_value=2,
+        max_value=1_000_000_000,
+        help_text="Empty: any number.",
+    )
+    hidden_from = forms.MultipleChoiceField(
+        choices=HiddenFrom.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Where customers do not see it.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        package: Package = self.subject
+        if package.kind == PackageKind.PLAN:
+            for name in ("instances", "max_quantity"):
+                del self.fields[name]
+            set_choices(self, "base_plan", base_plans(package.product).exclude(pk=package.pk))
+        else:
+            del self.fields["base_plan"]
+            only_when(self.fields["max_quantity"], "instances", MULTIPLE)
+
+    def clean(self) -> dict[str, Any]:
+        """Turn the choice of instances into a largest quantity."""
+        given = super().clean() or {}
+        if given.pop("instances", "") == SINGLE:
+            given["max_quantity"] = 1
+        return given
+
+
+class EditDetails(DraftDialog):
+    """Change the details of a draft."""
+
+    name = "details"
+    title = "Details"
+    section = "details"
+    form_class = DetailsForm
+
+    def initial(self) -> dict[str, Any]:
+        """The details of the draft."""
+        draft = self.draft
+        return {
+            **super().initial(),
+            "name": draft.name,
+            "description": draft.description,
+            "pricing_type": draft.pricing_type,
+            "base_plan": draft.base_plan_id,
+            "instances": SINGLE if draft.max_quantity == 1 else MULTIPLE,
+            "max_quantity": None if draft.max_quantity == 1 else draft.max_quantity,
+            "hidden_from": draft.hidden_from,
+        }
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Save them."""
+        packages.edit(package_id=self.object.pk, **form.cleaned_data, actor=actor, now=now)
+        return "The details are saved."
+
+
+class TrialForm(DraftForm):
+    """How long customers may try a plan, and what follows (R5)."""
+
+    trial_length = forms.IntegerField(
+        label="Length",
+        required=False,
+        min_value=1,
+        max_value=3650,
+        help_text="Empty: no trial.",
+    )
+    trial_unit = forms.ChoiceField(
+        label="Counted in", choices=TrialUnit.choices, initial=TrialUnit.DAY
+    )
+    trial_end = forms.ChoiceField(
+        label="When it ends", choices=TrialEnd.choices, initial=TrialEnd.CONVERT_TO_PAID
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Without a length there is no trial."""
+        given = super().clean() or {}
+        if given.get("trial_length") is None:
+            given |= {"trial_length": None, "trial_unit": "", "trial_end": ""}
+        return given
+
+
+class EditTrial(DraftDialog):
+    """Change the trial of a plan's draft."""
+
+    name = "trial"
+    title = "Trial"
+    section = "trial"
+    form_class = TrialForm
+
+    def initial(self) -> dict[str, Any]:
+        """The trial of the draft."""
+        draft = self.draft
+        return {
+            **super().initial(),
+            "trial_length": draft.trial_length,
+            "trial_unit": draft.trial_unit or TrialUnit.DAY,
+            "trial_end": draft.trial_end or TrialEnd.CONVERT_TO_PAID,
+        }
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Save it."""
+        packages.edit(package_id=self.object.pk, **form.cleaned_data, actor=actor, now=now)
+        return "The trial is saved."
+
+
+class AddonsForm(DraftForm):
+    """Add-ons of the same product."""
+
+    addons = forms.ModelMultipleChoiceField(
+        Package.objects.none(),
+        label="Add-ons",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        package: Package = self.subject
+        addons = (
+            Package.objects.addons()
+            .active()
+            .filter(product_id=package.product_id)
+            .exclude(pk=package.pk)
+            .select_related("live", "draft")
+        )
+        set_choices(self, "addons", addons)
+
+
+class EditAddons(DraftDialog):
+    """Choose the add-ons that go with a plan (R5)."""
+
+    name = "addons"
+    title = "Compatible add-ons"
+    section = "addons"
+    question = "Customers of this plan can buy these add-ons."
+    form_class = AddonsForm
+
+    def initial(self) -> dict[str, Any]:
+        """Those of the draft."""
+        return {**super().initial(), "addons": list(self.draft.compatible_addons.all())}
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Save them."""
+        packages.edit(
+            package_id=self.object.pk,
+            revision=form.cleaned_data["revision"],
+            compatible_addons=list(form.cleaned_data["addons"]),
+            actor=actor,
+            now=now,
+        )
+        return "The compatible add-ons are saved."
+
+
+class EditDependencies(DraftDialog):
+    """Choose the add-ons that an add-on needs (R6)."""
+
+    name = "dependencies"
+    title = "Dependencies"
+    section = "dependencies"
+    question = "Customers can only buy this add-on together with all of these."
+    form_class = AddonsForm
+
+    def initial(self) -> dict[str, Any]:
+        """Those of the draft."""
+        return {**super().initial(), "addons": list(self.draft.dependencies.all())}
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Save them."""
+        packages.edit(
+            package_id=self.object.pk,
+            revision=form.cleaned_data["revision"],
+            dependencies=list(form.cleaned_data["addons"]),
+            actor=actor,
+            now=now,
+        )
+        return "The dependencies are saved."
+
+
+class NewPackageForm(DialogForm):
+    """A plan or add-on, with the product and the ID it will keep (R1)."""
+
+    product = forms.ModelChoiceField(Product.objects.active(), empty_label=None)
+    name = Line(max_length=255)
+    public_id = an_id_field("package")
+    description = Paragraph(max_length=255, required=False)
+    pricing_type = forms.ChoiceField(
+        label="Pricing", choices=PricingType.choices, initial=PricingType.PAID
+    )
+
+
+class NewAddonForm(NewPackageForm):
+    """An add-on also says how often it can be bought (R6)."""
+
+    instances = forms.ChoiceField(
+        label="Quantity",
+        choices=[(SINGLE, "Single instance"), (MULTIPLE, "Multiple instances")],
+        initial=SINGLE,
+    )
+    max_quantity = forms.IntegerField(
+        label="At most",
+        required=False,
+        min_value=2,
+        max_value=1_000_000_000,
+        help_text="Empty: any number.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        only_when(self.fields["max_quantity"], "instances", MULTIPLE)
+
+    def clean(self) -> dict[str, Any]:
+        """Turn the choice of instances into a largest quantity."""
+        given = super().clean() or {}
+        if given.pop("instances", "") == SINGLE:
+            given["max_quantity"] = 1
+        return given
+
+
+class AddPackage(DialogPage):
+    """Begin a plan or add-on as a draft (R8)."""
+
+    name = "add"
+    is_about_one = False
+    template_name = "admin/catalog/form.html"
+    question = "It begins as a draft; nobody can buy it before you publish it."
+    created: Package | None = None
+    kind: PackageKind
+
+    def has_permission(self) -> bool:
+        """Whoever may add plans, or add-ons."""
+        return super().has_permission() and self.model_admin.has_add_permission(self.request)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask, once there is a product."""
+        if not Product.objects.active().exists():
+            messages.info(request, f"Create a product first; every {self.noun} belongs to one.")
+            return HttpResponseRedirect(self.model_admin.list_url())
+        return super().get(request, *args, **kwargs)
+
+    @property
+    def noun(self) -> str:
+        """What is created."""
+        return self.kind.label.lower()
+
+    @property
+    def title(self) -> str:
+        """The heading."""
+        return f"New {self.noun}"
+
+    @property
+    def confirm_label(self) -> str:
+        """The button."""
+        return f"Create {self.noun}"
+
+    def initial(self) -> dict[str, Any]:
+        """The product one came from."""
+        wanted = self.request.GET.get("product", "")
+        return {"product": int(wanted)} if wanted.isascii() and wanted.isdigit() else {}
+
+    def back_url(self) -> str:
+        """After creating it: its page."""
+        return url_of(self.created) if self.created else super().back_url()
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Create it."""
+        details = dict(form.cleaned_data)
+        product = details.pop("product")
+        self.created = packages.create(
+            kind=self.kind, product_id=product.pk, **details, actor=actor, now=now
+        )
+        return f"{self.created.name} is created as a draft."
+
+
+class AddPlan(AddPackage):
+    """Begin a plan."""
+
+    kind = PackageKind.PLAN
+    form_class = NewPackageForm
+
+
+class AddAddon(AddPackage):
+    """Begin an add-on."""
+
+    kind = PackageKind.ADDON
+    form_class = NewAddonForm
+
+
+SHARED_DIALOGS = [
+    EditDetails,
+    PickEntitlement,
+    IncludeCredits,
+    IncludeFeature,
+    ChangeCredits,
+    ChangeFeature,
+    ExcludeCredits,
+    ExcludeFeature,
+    MoveEntitlement,
+    EditPrices,
+    AddMapping,
+    EditMapping,
+    RemoveMapping,
+    PublishPage,
+]
+
+
+class PackagePage(ObjectPage):
+    """A plan or add-on: its draft if one is open, else the live version, or the one asked for."""
+
+    name = "change"
+    label = "Overview"
+    template_name = "admin/catalog/package/overview.html"
+    object: Package
+
+    def shown(self) -> PackageVersion:
+        """The version the page shows: `?version=2`, `?version=live`, or the current one."""
+        wanted = self.request.GET.get("version", "")
+        if wanted == "live" and self.object.live is not None:
+            return self.object.live
+        if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+            found = self.object.versions.filter(number=int(wanted)).first()
+            if found is not None:
+                return found
+        return self.object.current
+
+    def content(self) -> dict[str, Any]:
+        """All sections in finished values."""
+        package, version = self.object, self.shown()
+        version.package = package
+        contents = comparison.load(version)
+        rows = sections.entitlements(contents)
+        may_change = self.user.has_perm("catalog.change_package")
+        is_editable = may_change and version.pk == package.draft_id and not package.archived_at
+        is_plan = package.kind == PackageKind.PLAN
+        return {
+            "package": package,
+            "version": version,
+            "is_draft": version.published_at is None,
+            "is_old": version.pk not in (package.draft_id, package.live_id),
+            "is_plan": is_plan,
+            "is_editable": is_editable,
+            "may_open": may_change and package.draft is None and not package.archived_at,
+            "may_discard": may_change and package.draft is not None,
+            "may_publish": package.draft is not None
+            and not package.archived_at
+            and self.user.has_perm("catalog.publish_package"),
+            "urls": {name: url_of(package, name) for name in self.dialogs(is_plan=is_plan)},
+            "facts": sections.facts(contents),
+            "base": version.base_plan,
+            "inherited": [row for row in rows if row.is_inherited],
+            "own": [row for row in rows if not row.is_inherited],
+            "prices": sections.prices(contents),
+            "mappings": sections.mappings(contents),
+            "trial": wording.trial(version),
+            "addons": package_links(contents.addons),
+            "takes_addons": version.pricing_type != PricingType.FREE,
+            "dependencies": package_links(contents.dependencies),
+        }
+
+    @staticmethod
+    def dialogs(*, is_plan: bool) -> list[str]:
+        """The pages that the sections lead to."""
+        common = ["details", "include", "prices", "consumption", "move", "publish"]
+        common += ["open_draft", "discard", "change", "versions"]
+        return [*common, "trial", "addons"] if is_plan else [*common, "dependencies"]
+
+
+class VersionsPage(ObjectPage):
+    """All versions of a package, newest first."""
+
+    name = "versions"
+    label = "Versions"
+    template_name = "admin/catalog/package/versions.html"
+    object: Package
+
+    def content(self) -> dict[str, Any]:
+        """A line for each version."""
+        versions = self.object.versions.exclude(published_at=None).order_by("-number")
+        return {
+            "package": self.object,
+            "page_url": url_of(self.object),
+            "versions": [
+                {
+                    "number": version.number,
+                    "name": version.name,
+                    "published_at": version.published_at,
+                    "published_by": version.published_by,
+                    "audience": (
+                        "All customers"
+                        if version.audience == "ALL_CUSTOMERS"
+                        else "New customers only"
+                    ),
+                    "is_live": version.pk == self.object.live_id,
+                }
+                for version in versions
+            ],
+        }
+
+
+class PackageStateFilter(ActiveFilter):
+    """Published, drafts, with unpublished changes, or archived."""
+
+    LABELS = {
+        "active": "Active",
+        "published": "Published",
+        "drafts": "Drafts",
+        "changed": "With unpublished changes",
+        "archived": "Archived",
+        "all": "All",
+    }
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """The packages of the chosen state."""
+        active = self.active(queryset)
+        match self.chosen():
+            case "published":
+                return active.exclude(live=None)
+            case "drafts":
+                return active.filter(live=None)
+            case "changed":
+                return active.exclude(live=None).exclude(draft=None)
+        return super().queryset(request, queryset)
+
+
+class ProductFilter(admin.SimpleListFilter):
+    """Packages of one product; an unknown one is ignored."""
+
+    title = "product"
+    parameter_name = "product"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            (public_id, name)
+            for public_id, name in Product.objects.values_list("public_id", "name")
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        known = {value for value, _ in self.lookup_choices}
+        if self.value() in known:
+            return queryset.filter(product__public_id=self.value())
+        return queryset
+
+
+class PackageAdmin(WorkspaceAdmin):
+    """What the screens of plans and add-ons share."""
+
+    list_display = [
+        "name_column",
+        "id_column",
+        "product",
+        "pricing",
+        "version",
+        "state",
+        "changes",
+        "updated_at",
+    ]
+    list_filter = [PackageStateFilter, ProductFilter]
+    list_select_related = ["live", "draft", "product"]
+    search_fields = ["public_id", "live__name", "draft__name"]
+    search_help_text = "Search by name or ID"
+    ordering = ["-created_at", "-pk"]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Package]:
+        """With the versions that every screen shows."""
+        rows: models.QuerySet[Package] = super().get_queryset(request)
+        return rows.select_related("live", "draft", "product")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Drafts are discarded, packages archived; nothing is deleted."""
+        return False
+
+    def object_title(self, obj: Package) -> str:
+        """The name that is being edited, or what is live."""
+        return obj.current.name
+
+    def badges(self, obj: Package) -> list[Badge]:
+        """Its status, and the version that is live."""
+        live = [Badge(f"Version {obj.live.number}")] if obj.live else []
+        return [*badges_of(obj), *live]
+
+    def _edit_link(self, request: HttpRequest, obj: Any, current: str) -> list[Any]:
+        """Editing begins with opening a draft, which has a button of its own."""
+        return []
+
+    @display(description="Name", ordering=Coalesce("live__name", "draft__name"))
+    def name_column(self, obj: Package) -> str:
+        """What customers see, or the draft's name."""
+        return obj.name
+
+    @display(description="ID", ordering="public_id")
+    def id_column(self, obj: Package) -> SafeString:
+        """The ID."""
+        return code(obj.public_id)
+
+    @display(description="Type", ordering=Coalesce("live__pricing_type", "draft__pricing_type"))
+    def pricing(self, obj: Package) -> str:
+        """Free, paid or custom."""
+        return (obj.live or obj.current).get_pricing_type_display()
+
+    @display(description="Version", ordering="live__number")
+    def version(self, obj: Package) -> str:
+        """The number of the live version."""
+        return version_of(obj)
+
+    @display(
+        description="Status",
+        label={"Published": "success", "Draft": "info", "Archived": "default"},
+    )
+    def state(self, obj: Package) -> str:
+        """Draft, published or archived."""
+        return badges_of(obj)[0].label
+
+    @display(description="Changes", label={"Unpublished changes": "warning"})
+    def changes(self, obj: Package) -> str | None:
+        """Whether a draft waits to be published."""
+        badges = badges_of(obj)
+        return badges[1].label if len(badges) > 1 else None
+
+    @button(
+        "Edit",
+        permission="catalog.change_package",
+        icon="edit",
+        is_available=lambda package: package.draft_id is None and package.archived_at is None,
+        description="Opens a draft that begins as a copy of the live version. Nobody is "
+        "affected before you publish it.",
+        confirm_label="Open draft",
+    )
+    def open_draft(self, package: Package, actor: Actor, now: datetime) -> str:
+        """Open a draft (R8)."""
+        drafts.open_draft(package_id=package.pk, actor=actor, now=now)
+        return f"You are editing a draft of {package.name}."
+
+    @button(
+        "Discard draft",
+        permission="catalog.change_package",
+        icon="delete",
+        is_dangerous=True,
+        is_in_lists=False,
+        is_available=lambda package: package.draft_id is not None,
+        description=lambda package: (
+            f"All changes since version {package.live.number} are lost."
+            if package.live
+            else f"{package.name} was never published: it disappears altogether."
+        ),
+    )
+    def discard(self, package: Package, actor: Actor, now: datetime) -> str:
+        """Throw the draft away (R8)."""
+        drafts.discard(package_id=package.pk, actor=actor, now=now)
+        return f"The draft of {package.name} is discarded."
+
+    @button(
+        "Archive",
+        permission="catalog.archive_package",
+        icon="archive",
+        is_dangerous=True,
+        is_available=lambda package: package.live_id is not None and package.archived_at is None,
+        description="It cannot be bought any more. Subscriptions that run go on.",
+    )
+    def archive(self, package: Package, actor: Actor, now: datetime) -> str:
+        """Take it off sale."""
+        archiving.archive_package(package_id=package.pk, actor=actor, now=now)
+        return f"{package.name} is archived."
+
+    @button(
+        "Unarchive",
+        permission="catalog.archive_package",
+        icon="unarchive",
+        is_available=lambda package: package.archived_at is not None,
+        description="It can be bought again.",
+    )
+    def unarchive(self, package: Package, actor: Actor, now: datetime) -> str:
+        """Sell it again."""
+        archiving.unarchive_package(package_id=package.pk, actor=actor, now=now)
+        return f"{package.name} is on sale again."
+
+
+@admin.register(Plan)
+class PlanAdmin(PackageAdmin):
+    """Product Catalog → Plans."""
+
+    pages = [PackagePage, VersionsPage, AddPlan, *SHARED_DIALOGS, EditTrial, EditAddons]
+    add_label = "Add plan"
+    empty_title = "No plans yet"
+    empty_text = "A plan is what customers subscribe to: what it includes, and what it costs."
+
+
+@admin.register(Addon)
+class AddonAdmin(PackageAdmin):
+    """Product Catalog → Add-ons."""
+
+    pages = [PackagePage, VersionsPage, AddAddon, *SHARED_DIALOGS, EditDependencies]
+    add_label = "Add add-on"
+    empty_title = "No add-ons yet"
+    empty_text = "An add-on extends a plan: more credits, more seats, or something new."
+
+
+def base_plans(product: Product) -> models.QuerySet[Package]:
+    """The plans that another plan of the product can inherit from."""
+    return Package.objects.plans().active().filter(product=product).select_related("live", "draft")
