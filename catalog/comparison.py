@@ -158,16 +158,16 @@ def _items(
 
 
 def _choices(section: str, before: Iterable[Package], after: Iterable[Package]) -> list[Change]:
-    """Add-ons that are named; each is there or not."""
+    """Add-ons that are named; each is there or not, so there are no values to show."""
     old, new = {addon.pk: addon for addon in before}, {addon.pk: addon for addon in after}
     return [
         *(
-            Change(section, Kind.ADDED, addon.name, "", "Yes")
+            Change(section, Kind.ADDED, addon.name, "", "")
             for pk, addon in new.items()
             if pk not in old
         ),
         *(
-            Change(section, Kind.REMOVED, addon.name, "Yes", "")
+            Change(section, Kind.REMOVED, addon.name, "", "")
             for pk, addon in old.items()
             if pk not in new
         ),

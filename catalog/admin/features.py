@@ -21,6 +21,7 @@ from workspace.actors import Actor
 from workspace.admin.base import Badge, DialogForm, DialogPage, ObjectPage, WorkspaceAdmin, button
 
 FEWEST_FILTERS = 3
+UNITS = ("unit_singular", "unit_plural")
 
 NOT_METERED, REPORTED, EVENTS = "none", "reported", "events"
 METERS = [
@@ -111,9 +112,25 @@ class FeatureForm(DialogForm):
             for row in range(self._rows())
         ]
 
-    def plain_fields(self) -> list[forms.BoundField]:
-        """All other inputs."""
-        return [field for field in self if not field.name.startswith("filter_")]
+    def has_filters(self) -> bool:
+        """Whether a row of the filters is filled, or wrong."""
+        return any(
+            field.errors or (field.value() and not field.name.startswith("filter_operation_"))
+            for row in self.filter_rows()
+            for field in row
+        )
+
+    def first_fields(self) -> list[forms.BoundField]:
+        """The inputs before the filters."""
+        return [
+            field
+            for field in self
+            if not field.name.startswith("filter_") and field.name not in UNITS
+        ]
+
+    def unit_fields(self) -> list[forms.BoundField]:
+        """The inputs behind them."""
+        return [self[name] for name in UNITS]
 
     def clean_enum_values(self) -> list[dict[str, str]]:
         """Lines of `value = shown name`."""

@@ -18,17 +18,13 @@ class PublishForm(DraftForm):
 
     audience = forms.ChoiceField(
         choices=[
-            (
-                Audience.NEW_CUSTOMERS,
-                "New customers only: whoever subscribes from now on; all others stay as they are",
-            ),
-            (
-                Audience.ALL_CUSTOMERS,
-                "All customers: entitlements move for everybody; prices stay as they were sold",
-            ),
+            (Audience.NEW_CUSTOMERS, "New customers only"),
+            (Audience.ALL_CUSTOMERS, "All customers, existing ones too"),
         ],
         initial=Audience.NEW_CUSTOMERS,
         widget=forms.RadioSelect,
+        help_text="For existing customers, entitlements and credit consumption move to the new "
+        "version; the prices they were sold at stay.",
     )
     is_acknowledged = forms.BooleanField(
         label="I understand that this changes what existing customers have",

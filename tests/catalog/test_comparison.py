@@ -115,7 +115,7 @@ class TestCompare:
         assert changes_of(plan) == [
             Change("Details", Kind.REMOVED, "Description", "Old", ""),
             Change("Entitlements", Kind.REMOVED, "Seats", "5", ""),
-            Change("Compatible add-ons", Kind.REMOVED, "Extra", "Yes", ""),
+            Change("Compatible add-ons", Kind.REMOVED, "Extra", "", ""),
         ]
 
     def test_shows_what_the_base_plan_brings(self):
