@@ -45,7 +45,11 @@ STIPEND_WORKSPACE_COLOUR = env.str("STIPEND_WORKSPACE_COLOUR", default="info")
 STIPEND_PRODUCTION = env.bool("STIPEND_PRODUCTION", default=False)
 STIPEND_SWEEP_SECONDS = env.float("STIPEND_SWEEP_SECONDS", default=60)
 # Tasks that look for rows that are due, every tick.
-STIPEND_SWEEPS = ["subscriptions.tasks.roll_out", "credits.tasks.sweep"]
+STIPEND_SWEEPS = [
+    "subscriptions.tasks.roll_out",
+    "credits.tasks.sweep",
+    "workspace.tasks.tidy_up",
+]
 STIPEND_WORKERS = env.int("STIPEND_WORKERS", default=2)
 STIPEND_RATE_LIMIT = env.str("STIPEND_RATE_LIMIT", default="")
 STIPEND_TRUSTED_PROXIES = safety.proxy_networks(env.list("STIPEND_TRUSTED_PROXIES", default=[]))
