@@ -78,7 +78,7 @@ def turn(pool: PoolState, at: datetime) -> None:
     for schedule in pool.schedules:
         if schedule.in_force:
             _roll(schedule, at)
-            issued = _issue(schedule, at)
+            issued = _issue(pool, schedule, at)
             if issued is not None:
                 arriving.append(issued)
     for grant in burn_order.ordered(arriving):
@@ -203,7 +203,7 @@ def _roll(schedule: ScheduleState, at: datetime) -> None:
         schedule.changed = True
 
 
-def _issue(schedule: ScheduleState, at: datetime) -> GrantState | None:
+def _issue(pool: PoolState, schedule: ScheduleState, at: datetime) -> GrantState | None:
     """The step from the mark to the amount, if there is one (R22, R23, R27)."""
     due = schedule.amount - (schedule.mark - schedule.given_back)
     if not schedule.is_granted or due <= 0:
@@ -212,7 +212,7 @@ def _issue(schedule: ScheduleState, at: datetime) -> GrantState | None:
         type=GrantType.RECURRING,
         amount=due,
         priority=RECURRING_PRIORITY,
-        effective_at=at,
+        effective_at=pool.not_before(at),
         expires_at=schedule.grants_until,
         created_at=at,
         schedule=schedule,
