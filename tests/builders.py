@@ -46,6 +46,9 @@ from workspace.ids import suggest_public_id
 NOW = datetime(2026, 1, 1, 10, 0, tzinfo=UTC)
 """When everything was made, unless a test says otherwise."""
 
+Built = Any
+"""A `Package` of which the test knows whether it has a draft, a live version, or both."""
+
 _numbers = count(1)
 
 
@@ -141,17 +144,17 @@ def a_formula(feature: Feature, credit_type: CreditType, formula: str) -> NewMap
     return NewMapping(feature=feature, credit_type=credit_type, formula=formula)
 
 
-def a_plan(name: str = "Pro", **options: Any) -> Package:
+def a_plan(name: str = "Pro", **options: Any) -> Built:
     """A plan that is still a draft; options as in `a_published_plan`."""
     return _a_package(PackageKind.PLAN, name, **options)
 
 
-def an_addon(name: str = "Extra", **options: Any) -> Package:
+def an_addon(name: str = "Extra", **options: Any) -> Built:
     """An add-on that is still a draft; options as in `a_published_plan`."""
     return _a_package(PackageKind.ADDON, name, **options)
 
 
-def a_published_plan(name: str = "Pro", **options: Any) -> Package:
+def a_published_plan(name: str = "Pro", **options: Any) -> Built:
     """A plan on sale; its version 1 is `plan.live`.
 
     Options: `product`, `public_id`, `entitlements` (see `some_credits` and `some_units`),
@@ -161,16 +164,21 @@ def a_published_plan(name: str = "Pro", **options: Any) -> Package:
     return published(a_plan(name, **options), now=options.get("now", NOW))
 
 
-def a_published_addon(name: str = "Extra", **options: Any) -> Package:
+def a_published_addon(name: str = "Extra", **options: Any) -> Built:
     """An add-on on sale; its version 1 is `addon.live`. Options as in `a_published_plan`."""
     return published(an_addon(name, **options), now=options.get("now", NOW))
 
 
 def published(
     package: Package, *, audience: Audience = Audience.NEW_CUSTOMERS, now: datetime = NOW
-) -> Package:
+) -> Built:
     """The same package after its draft was published."""
     publishing.publish(package_id=package.pk, audience=audience, actor=SYSTEM, now=now)
+    return reloaded(package)
+
+
+def reloaded(package: Package) -> Built:
+    """The package as it is stored now."""
     return Package.objects.select_related("live", "draft", "product").get(pk=package.pk)
 
 
@@ -207,7 +215,7 @@ def _a_package(
     yearly: str | int | None = None,
     now: datetime = NOW,
     **details: Any,
-) -> Package:
+) -> Built:
     details.setdefault("pricing_type", PricingType.PAID)
     mappings = details.pop("mappings", None)
     package = packages.create(
@@ -228,7 +236,7 @@ def _a_package(
             now=now,
         )
     _fill(package, entitlements, {"mappings": mappings} if mappings else {}, now)
-    return Package.objects.select_related("live", "draft", "product").get(pk=package.pk)
+    return reloaded(package)
 
 
 def _fill(

@@ -19,6 +19,7 @@ from catalog.features import EVENT_NAME, OPERATIONS, Condition, event_filters, e
 from catalog.models import Aggregation, Feature, FeatureStatus, FeatureType, MeterType
 from workspace.actors import Actor
 from workspace.admin.base import Badge, DialogForm, DialogPage, ObjectPage, WorkspaceAdmin, button
+from workspace.admin.pages import dress
 
 FEWEST_FILTERS = 3
 UNITS = ("unit_singular", "unit_plural")
@@ -86,11 +87,10 @@ class FeatureForm(DialogForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         subject: Feature | None = kwargs.get("subject")
-        self.base_fields = {
-            **self.base_fields,
-            **_filter_fields(_extra_conditions(subject) if subject else []),
-        }
         super().__init__(*args, **kwargs)
+        for name, field in _filter_fields(_extra_conditions(subject) if subject else []).items():
+            self.fields[name] = field
+            dress(field.widget)
         if subject is not None:
             self.fields["type"].disabled = True
         only_when(self.fields["enum_values"], "type", FeatureType.ENUM)

@@ -31,7 +31,7 @@ class AmountInput(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        if text in EMPTY_VALUES:
+        if not text:
             return None
         if not AMOUNT.fullmatch(text):
             raise ValidationError("Enter a number such as 5000 or 0.25.")

@@ -29,7 +29,7 @@ class ActiveFilter(admin.SimpleListFilter):
         value = self.value()
         return value if value in self.LABELS else "active"
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         for value, label in self.LABELS.items():
             yield {
                 "selected": self.chosen() == value,

@@ -320,7 +320,7 @@ class AddPackage(DialogPage):
         return f"New {self.noun}"
 
     @property
-    def confirm_label(self) -> str:
+    def confirm_label(self) -> str:  # type: ignore[override]
         """The button."""
         return f"Create {self.noun}"
 

@@ -17,6 +17,7 @@ from catalog.formulas import InvalidFormula
 from catalog.models import BillingPeriod, ConsumptionMapping, CreditType, Currency, Feature
 from workspace.actors import Actor
 from workspace.errors import DomainError
+from workspace.templatetags.stipend import credits as number
 
 RATE, FORMULA = "rate", "formula"
 SAMPLE = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*)\s*[=:]\s*([^,\s]+)\s*")
@@ -39,7 +40,7 @@ class EditPrices(DraftDialog):
     form_class = PricesForm
 
     @property
-    def question(self) -> str:
+    def question(self) -> str:  # type: ignore[override]
         """For add-ons: that the price counts per unit."""
         per_unit = " per unit" if self.object.kind == "ADDON" else ""
         return (
@@ -235,7 +236,7 @@ class RemoveMapping(OfMapping):
     confirm_label = "Remove"
 
     @property
-    def question(self) -> str:
+    def question(self) -> str:  # type: ignore[override]
         """What is removed."""
         mapping = self.mapping
         return f"{mapping} will cost nothing." if mapping else ""
@@ -270,6 +271,6 @@ def tried(terms: dict[str, Any], sample: str) -> dict[str, Any]:
         message = error.message if isinstance(error, DomainError) else error.messages[0]
         return {"sentence": "", "warnings": [message]}
     return {
-        "sentence": f"Costs {wording.number(amount)} {wording.units_of(credit_type, amount)}.",
+        "sentence": f"Costs {number(amount)} {wording.units_of(credit_type, amount)}.",
         "warnings": warnings,
     }

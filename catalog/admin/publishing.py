@@ -75,7 +75,7 @@ class PublishPage(DraftDialog):
         return {
             "package": package,
             "live": package.live,
-            "next_number": package.live.number + 1 if package.live else 1,
+            "next_number": (package.live.number or 0) + 1 if package.live else 1,
             "sections": [
                 (section, list(rows))
                 for section, rows in groupby(changes, key=lambda change: change.section)

@@ -6,7 +6,15 @@ from catalog import entitlements as catalog_entitlements
 from catalog import wording
 from catalog.admin.rows import url_of
 from catalog.comparison import Contents
-from catalog.models import Behaviour, BillingPeriod, CreditEntitlement, HiddenFrom, PackageKind
+from catalog.models import (
+    Behaviour,
+    BillingPeriod,
+    CreditEntitlement,
+    CreditType,
+    Feature,
+    HiddenFrom,
+    PackageKind,
+)
 from catalog.prices import base_prices
 
 
@@ -68,6 +76,7 @@ def entitlements(contents: Contents) -> list[EntitlementRow]:
     """What the section Entitlements shows, in the order that customers see."""
     package = contents.version.package
     rows = []
+    target: CreditType | Feature
     for entitlement in catalog_entitlements.in_order([*contents.credits, *contents.features]):
         if isinstance(entitlement, CreditEntitlement):
             kind, target = "credits", entitlement.credit_type

@@ -7,6 +7,7 @@ from catalog.comparison import Change, Kind
 from catalog.models import Package
 from tests.builders import (
     NOW,
+    Built,
     a_credit_type,
     a_feature,
     a_metered_feature,
@@ -15,6 +16,7 @@ from tests.builders import (
     a_published_addon,
     a_published_plan,
     a_rate,
+    reloaded,
     some_credits,
     some_units,
 )
@@ -23,8 +25,8 @@ from workspace.actors import SYSTEM
 pytestmark = pytest.mark.django_db
 
 
-def changes_of(package: Package) -> list[Change]:
-    package = Package.objects.get(pk=package.pk)
+def changes_of(package: Built) -> list[Change]:
+    package = reloaded(package)
     before = comparison.load(package.live) if package.live else None
     return comparison.compare(before, comparison.load(package.draft))
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from catalog import credit_types
@@ -64,10 +66,10 @@ class TestCreate:
     )
     def test_refuses_texts_that_do_not_fit(self, field: str, value: object):
         """R2."""
-        fields = {"name": "AI Credits", field: value}
+        fields: Any = {"name": "AI Credits", field: value}
 
         with pytest.raises(InvalidField) as refusal:
-            credit_types.create(public_id="ai", actor=SYSTEM, now=NOW, **fields)  # type: ignore[typeddict-item]
+            credit_types.create(public_id="ai", actor=SYSTEM, now=NOW, **fields)
 
         assert refusal.value.field == field
         assert not CreditType.objects.exists()

@@ -3,7 +3,13 @@ import pytest
 from catalog import features
 from catalog.checking import IdTaken, InvalidField
 from catalog.entitlements import NewFeature
-from catalog.features import FeatureCostsCredits, FeatureIncluded, event_filters, event_name_of
+from catalog.features import (
+    Condition,
+    FeatureCostsCredits,
+    FeatureIncluded,
+    event_filters,
+    event_name_of,
+)
 from catalog.models import Aggregation, Feature, FeatureType, MeterType
 from tests.builders import (
     NOW,
@@ -24,7 +30,7 @@ PLAN_NAMES = [{"value": "gold", "displayName": "Gold"}, {"value": "silver", "dis
 class TestEventFilters:
     def test_begin_with_the_name_of_the_event(self):
         """R7."""
-        large = {"field": "size", "operation": "EQUALS", "value": "large"}
+        large: Condition = {"field": "size", "operation": "EQUALS", "value": "large"}
 
         assert event_filters("image", [large]) == [
             {"conditions": [{"field": "eventName", "operation": "EQUALS", "value": "image"}, large]}

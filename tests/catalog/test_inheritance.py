@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 def amounts(version) -> list:
     return [
-        (row.credit_type.name, int(row.amount))
+        (row.credit_type.name, row.amount)
         for row in inheritance.effective_credit_entitlements(version)
     ]
 

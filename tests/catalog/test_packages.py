@@ -17,6 +17,7 @@ from tests.builders import (
     a_published_addon,
     a_published_plan,
     an_addon,
+    reloaded,
 )
 from workspace import activity
 from workspace.actors import SYSTEM
@@ -41,9 +42,9 @@ class TestCreate:
             now=NOW,
         )
 
-        assert plan.live is None
-        assert plan.draft.name == "Pro"
-        assert plan.draft.number is None
+        stored = reloaded(plan)
+        assert stored.live is None
+        assert (stored.draft.name, stored.draft.number) == ("Pro", None)
         assert activity.for_subject("plan", "pro").get().event == "package.created"
 
     def test_lets_a_plan_and_an_addon_share_an_id(self):
@@ -113,7 +114,7 @@ class TestEdit:
 
         edit(plan, name="Team")
 
-        plan = Package.objects.get()
+        plan = reloaded(plan)
         assert (plan.live.name, plan.draft.name, plan.name) == ("Pro", "Team", "Pro")
 
     def test_refuses_addons_of_free_plans(self):
@@ -155,7 +156,7 @@ class TestEdit:
         with pytest.raises(InvalidField, match="inherits from this plan"):
             edit(free, base_plan=team)
 
-        assert Package.objects.get(pk=free.pk).draft.base_plan is None
+        assert reloaded(free).draft.base_plan is None
 
     def test_refuses_a_circle_of_dependencies(self):
         """R6."""

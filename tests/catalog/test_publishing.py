@@ -7,6 +7,7 @@ from catalog.publishing import Audience, NotPublishable
 from catalog.signals import package_published
 from tests.builders import (
     NOW,
+    Built,
     a_credit_type,
     a_feature,
     a_metered_feature,
@@ -16,6 +17,7 @@ from tests.builders import (
     a_published_plan,
     a_rate,
     an_addon,
+    reloaded,
     some_credits,
     some_units,
 )
@@ -55,7 +57,7 @@ class TestPublish:
         drafts.open_draft(package_id=plan.pk, actor=SYSTEM, now=NOW)
         packages.edit(package_id=plan.pk, name="Other", actor=SYSTEM, now=NOW)
 
-        stored = Package.objects.get()
+        stored = reloaded(plan)
 
         assert stored.live == live
         assert (stored.live.name, stored.live.number) == ("Pro", 1)
@@ -86,7 +88,7 @@ class TestPublish:
         finally:
             package_published.disconnect(refuse)
 
-        stored = Package.objects.get()
+        stored = reloaded(plan)
         assert stored.live is None
         assert stored.draft.published_at is None
 
@@ -138,7 +140,7 @@ class TestPublish:
 class TestRefusals:
     """R11, §2: each says in a sentence what to mend, and where."""
 
-    def reasons(self, package: Package) -> list[tuple[str, str]]:
+    def reasons(self, package: Built) -> list[tuple[str, str]]:
         found = publishing.refusals(comparison.load(package.draft))
         return [(reason.section, reason.sentence) for reason in found]
 
@@ -165,7 +167,7 @@ class TestRefusals:
         plan = a_plan(monthly=49)
         packages.edit(package_id=plan.pk, pricing_type="FREE", actor=SYSTEM, now=NOW)
 
-        [(section, _)] = self.reasons(Package.objects.get())
+        [(section, _)] = self.reasons(reloaded(plan))
         assert section == "price"
 
     def test_name_a_base_plan_that_is_a_draft(self):
@@ -236,7 +238,7 @@ class TestRefusals:
         )
         packages.edit(package_id=plan.pk, pricing_type="FREE", actor=SYSTEM, now=NOW)
 
-        [(section, sentence)] = self.reasons(Package.objects.get())
+        [(section, sentence)] = self.reasons(reloaded(plan))
         assert section == "entitlements"
         assert sentence.startswith("AI Credits is set per subscription")
 
