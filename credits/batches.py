@@ -1,9 +1,10 @@
 """Many demands at once: all are checked before any is recorded (R39)."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from credits import consumption, pools
 from credits.consumption import Demand
@@ -11,6 +12,9 @@ from workspace.actors import Actor
 from workspace.errors import DomainError
 
 LARGEST_BATCH = 1000
+
+Ids = TypeVar("Ids", bound=Hashable)
+Found = TypeVar("Found")
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,38 +36,39 @@ def consume(*, rows: Sequence[Row], actor: Actor, now: datetime) -> None:
         UnknownCustomer, CustomerIsArchived, UnknownCreditType, UnknownResource: naming the
             rows at fault. Nothing is recorded.
     """
-    faults: dict[int, DomainError] = {}
-    located: dict[tuple[str, str, str | None], int] = {}
+    located = found(
+        [(row.customer_id, row.credit_type_id, row.resource_id) for row in rows],
+        lambda ids: pools.locate(
+            customer_id=ids[0], credit_type_id=ids[1], resource_id=ids[2], now=now
+        ),
+        field="consumptions",
+    )
     demands: dict[int, list[Demand]] = defaultdict(list)
-    for number, row in enumerate(rows):
-        ids = (row.customer_id, row.credit_type_id, row.resource_id)
-        try:
-            if ids not in located:
-                located[ids] = pools.locate(
-                    customer_id=row.customer_id,
-                    credit_type_id=row.credit_type_id,
-                    resource_id=row.resource_id,
-                    now=now,
-                )
-            demands[located[ids]].append(row.demand)
-        except DomainError as error:
-            faults[number] = error
-    refuse_rows(faults, field="consumptions")
+    for pool_id, row in zip(located, rows, strict=True):
+        demands[pool_id].append(row.demand)
     for pool_id, asked in sorted(demands.items()):
         consumption.consume_several(pool_id=pool_id, demands=asked, actor=actor, now=now)
 
 
-def refuse_rows(faults: Mapping[int, DomainError], *, field: str) -> None:
-    """Refuse a batch for the rows at fault, in the words of the first of them.
+def found(ids: Sequence[Ids], find: Callable[[Ids], Found], *, field: str) -> list[Found]:
+    """What the ids of each row name, in the order of the rows; the same ids are found once.
 
     Raises:
-        DomainError: of the kind of the first fault; nothing, if there is none.
+        DomainError: what `find` raised for the first row at fault, naming all rows at fault.
     """
-    if not faults:
-        return
-    first = min(faults)
-    raise type(faults[first])(
-        f"{field}[{first}]: {faults[first].message}",
-        field=field,
-        rows={number: error.message for number, error in faults.items()},
-    )
+    known: dict[Ids, Found] = {}
+    errors: dict[Ids, DomainError] = {}
+    for each in dict.fromkeys(ids):
+        try:
+            known[each] = find(each)
+        except DomainError as error:
+            errors[each] = error
+    faults = {number: errors[each] for number, each in enumerate(ids) if each in errors}
+    if faults:
+        first = min(faults)
+        raise type(faults[first])(
+            f"{field}[{first}]: {faults[first].message}",
+            field=field,
+            rows={number: error.message for number, error in faults.items()},
+        )
+    return [known[each] for each in ids]

@@ -15,6 +15,7 @@ from credits import access, metering, pools, totals
 from credits.access import Denial
 from credits.models import Pool
 from credits.pools import Standing
+from subscriptions import customers
 from subscriptions.entitlements import EffectiveFeature, effective_features
 from subscriptions.models import Customer, Resource, Subscription
 
@@ -132,22 +133,34 @@ class Included:
         )
 
 
+def holder(customer_id: str, resource_id: str | None) -> Holder:
+    """Who the public ids name, for something that archived customers may not do.
+
+    Raises:
+        UnknownCustomer, CustomerIsArchived, UnknownResource: which of the ids is at fault.
+    """
+    customer = customers.find_active(customer_id)
+    if not resource_id:
+        return Holder(customer)
+    return Holder(customer, customers.find_resource(customer, resource_id))
+
+
 def state(*, customer_id: str, resource_id: str | None, now: datetime) -> State:
     """What the customer, or that resource of it, may use at `now`.
 
     Resources are sealed (R42): without one only what belongs to the customer as a whole is
     listed, with one only what belongs to it.
     """
-    holder = _find(customer_id, resource_id)
-    match holder:
+    asking = _find(customer_id, resource_id)
+    match asking:
         case Denial.CUSTOMER_RESOURCE_NOT_FOUND:
             return State(denial=Denial.NO_ACTIVE_SUBSCRIPTION)
         case Denial():
-            return State(denial=holder)
-    subscriptions = _in_force(holder, now)
+            return State(denial=asking)
+    subscriptions = _in_force(asking, now)
     found = State(
-        credits=tuple(_credits(holder, now)),
-        features=tuple(_features(holder, subscriptions, now)),
+        credits=tuple(_credits(asking, now)),
+        features=tuple(_features(asking, subscriptions, now)),
     )
     if not subscriptions and not found.credits:
         return State(denial=Denial.NO_ACTIVE_SUBSCRIPTION)
@@ -163,18 +176,18 @@ def check_feature(
     if it holds all wanted values. Without a wanted number, anything below the limit is enough.
     """
     feature = Feature.objects.filter(public_id=feature_id).first()
-    holder = _find(customer_id, resource_id)
-    if isinstance(holder, Denial):
-        return FeatureState(feature=feature, denial=holder)
+    asking = _find(customer_id, resource_id)
+    if isinstance(asking, Denial):
+        return FeatureState(feature=feature, denial=asking)
     if feature is None:
         return FeatureState(feature=None, denial=Denial.FEATURE_NOT_FOUND)
-    subscriptions = _in_force(holder, now)
+    subscriptions = _in_force(asking, now)
     if not subscriptions:
         return FeatureState(feature=feature, denial=Denial.NO_ACTIVE_SUBSCRIPTION)
     found = _included(subscriptions).get(feature.pk)
     if found is None:
         return FeatureState(feature=feature, denial=Denial.NO_FEATURE_ENTITLEMENT)
-    return _feature_state(found, _used(holder, [found], now), wish, now)
+    return _feature_state(found, _used(asking, [found], now), wish, now)
 
 
 def included(holder: Holder, now: datetime) -> dict[int, Included]:

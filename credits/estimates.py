@@ -13,7 +13,6 @@ from catalog.models import ConsumptionMapping, CreditType, Feature
 from credits import entitlements, metering, pools
 from credits.entitlements import Holder
 from credits.models import Pool
-from subscriptions import customers
 from subscriptions.models import Customer, Subscription
 
 
@@ -74,7 +73,7 @@ def of_event(
     Raises:
         UnknownCustomer, CustomerIsArchived, UnknownResource: which of the ids is at fault.
     """
-    holder = _find(customer_id, resource_id)
+    holder = entitlements.holder(customer_id, resource_id)
     measures = [
         metering.measure(feature, dimensions)
         for feature in Feature.objects.active().event_based()
@@ -99,7 +98,7 @@ def of_usage(
     Raises:
         UnknownCustomer, CustomerIsArchived, UnknownResource: which of the ids is at fault.
     """
-    holder = _find(customer_id, resource_id)
+    holder = entitlements.holder(customer_id, resource_id)
     feature = Feature.objects.filter(public_id=feature_id).first()
     if feature is None:
         return _estimate(holder, {}, dimensions, now)
@@ -141,11 +140,6 @@ def _estimate(
         ),
         tuple(warnings),
     )
-
-
-def _find(customer_id: str, resource_id: str | None) -> Holder:
-    customer = customers.find_active(customer_id)
-    return Holder(customer, customers.find_resource(customer, resource_id) if resource_id else None)
 
 
 def _line(

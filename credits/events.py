@@ -10,11 +10,11 @@ from typing import Any
 
 from catalog.amounts import exact_json
 from catalog.models import ConsumptionMapping, Feature
-from credits import consumption, metering, pools
+from credits import batches, consumption, entitlements, metering, pools
 from credits.consumption import Demand
+from credits.entitlements import Holder
 from credits.metering import Measure
 from credits.models import ConsumptionKind, UsageEvent, UsageRecord
-from subscriptions import customers
 from subscriptions.models import Customer
 from workspace.actors import Actor
 from workspace.acts import act
@@ -41,22 +41,23 @@ def report(*, events: Sequence[Event], actor: Actor, now: datetime) -> int:
     Raises:
         UnknownCustomer, UnknownResource: with the row at fault. Nothing is recorded.
     """
-    by_customer: dict[str, list[Event]] = defaultdict(list)
-    for event in events:
-        by_customer[event.customer_id].append(event)
-    known = {customer_id: customers.find_active(customer_id) for customer_id in by_customer}
-    for event in events:
-        if event.resource_id:
-            customers.find_resource(known[event.customer_id], event.resource_id)
+    holders = batches.found(
+        [(event.customer_id, event.resource_id) for event in events],
+        lambda ids: entitlements.holder(*ids),
+        field="events",
+    )
+    by_customer: dict[Customer, list[tuple[Event, Holder]]] = defaultdict(list)
+    for event, holder in zip(events, holders, strict=True):
+        by_customer[holder.customer].append((event, holder))
     return sum(
-        report_for_customer(customer=known[customer_id], events=batch, actor=actor, now=now)
-        for customer_id, batch in by_customer.items()
+        report_for_customer(customer=customer, events=batch, actor=actor, now=now)
+        for customer, batch in by_customer.items()
     )
 
 
 @act
 def report_for_customer(
-    *, customer: Customer, events: Sequence[Event], actor: Actor, now: datetime
+    *, customer: Customer, events: Sequence[tuple[Event, Holder]], actor: Actor, now: datetime
 ) -> int:
     """The events of one customer, in one transaction."""
     features = list(Feature.objects.active().event_based())
@@ -82,17 +83,14 @@ def report_for_customer(
     return len(new)
 
 
-def _store(customer: Customer, events: Sequence[Event], now: datetime) -> list[UsageEvent]:
+def _store(
+    customer: Customer, events: Sequence[tuple[Event, Holder]], now: datetime
+) -> list[UsageEvent]:
     """Write the events down; return those that were not there before (R40)."""
-    resources = {
-        event.resource_id: customers.find_resource(customer, event.resource_id).pk
-        for event in events
-        if event.resource_id
-    }
     rows = [
         UsageEvent(
             customer=customer,
-            resource_id=resources.get(event.resource_id),
+            resource_id=holder.resource_id,
             name=event.name,
             key=event.key,
             given_timestamp=event.occurred_at.isoformat() if event.occurred_at else "",
@@ -101,12 +99,12 @@ def _store(customer: Customer, events: Sequence[Event], now: datetime) -> list[U
             recorded_at=now,
             fingerprint=_fingerprint(event),
         )
-        for event in events
+        for event, holder in events
     ]
     known = {
         _identity(row)
         for row in UsageEvent.objects.filter(
-            customer=customer, key__in={event.key for event in events}
+            customer=customer, key__in={event.key for event, _ in events}
         )
     }
     new: list[UsageEvent] = []

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,8 +10,7 @@ from typing import Any
 from catalog.amounts import ZERO
 from catalog.features import UnknownFeature
 from catalog.models import ConsumptionMapping, CreditType, Feature
-from credits import consumption, entitlements, metering, pools
-from credits.batches import refuse_rows
+from credits import batches, consumption, entitlements, metering, pools
 from credits.consumption import Demand, Receipt
 from credits.entitlements import Holder, Included
 from credits.models import ConsumptionKind, UsageRecord
@@ -19,7 +18,7 @@ from credits.pools import LockedPool
 from subscriptions import customers
 from workspace.actors import Actor
 from workspace.acts import act
-from workspace.errors import BadInput, DomainError
+from workspace.errors import BadInput
 
 
 class FeatureNotMetered(BadInput):
@@ -87,7 +86,12 @@ def report(*, reports: Sequence[Report], actor: Actor, now: datetime) -> list[Re
         UnknownCustomer, CustomerIsArchived, UnknownResource, UnknownFeature,
         FeatureNotMetered: with the rows at fault. Nothing is recorded.
     """
-    known = _find_all(reports)
+    found = batches.found(
+        [(each.customer_id, each.feature_id, each.resource_id) for each in reports],
+        _find,
+        field="usages",
+    )
+    known = [Known(each, *ids) for each, ids in zip(reports, found, strict=True)]
     by_customer: dict[int, list[int]] = defaultdict(list)
     for number, row in enumerate(known):
         by_customer[row.holder.customer.pk].append(number)
@@ -157,38 +161,18 @@ def _take_in(row: Known, scope: Scope, locked: Pools, *, actor: Actor, now: date
     return Reported(record, row.report, used, window, paid, replayed)
 
 
-def _find_all(reports: Sequence[Report]) -> list[Known]:
-    """What all reports name.
-
-    Raises:
-        DomainError: of the first row at fault, naming all of them.
-    """
-    found: list[Known] = []
-    faults: dict[int, DomainError] = {}
-    seen: dict[tuple[str, str, str | None], Known] = {}
-    for number, each in enumerate(reports):
-        ids = (each.customer_id, each.feature_id, each.resource_id)
-        try:
-            if ids not in seen:
-                seen[ids] = _find(each)
-            found.append(replace(seen[ids], report=each))
-        except DomainError as error:
-            faults[number] = error
-    refuse_rows(faults, field="usages")
-    return found
-
-
-def _find(report: Report) -> Known:
-    customer = customers.find_active(report.customer_id)
-    resource = customers.find_resource(customer, report.resource_id) if report.resource_id else None
-    feature = Feature.objects.filter(public_id=report.feature_id).first()
+def _find(ids: tuple[str, str, str | None]) -> tuple[Holder, Feature]:
+    """Who and what the public ids of a customer, a feature and a resource name."""
+    customer_id, feature_id, resource_id = ids
+    holder = entitlements.holder(customer_id, resource_id)
+    feature = Feature.objects.filter(public_id=feature_id).first()
     if feature is None:
         raise UnknownFeature("There is no such feature.", field="featureId")
     if not feature.is_metered:
         raise FeatureNotMetered(
             f"Use of {feature.name} is not measured. Choose a metered feature.", field="featureId"
         )
-    return Known(report, Holder(customer, resource), feature)
+    return holder, feature
 
 
 def _lock_pools(batch: Sequence[Known], scopes: Mapping[Holder, Scope], now: datetime) -> Pools:

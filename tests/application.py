@@ -101,7 +101,7 @@ class Application:
             response = self.client.generic(
                 method,
                 address,
-                body or "",
+                body or "",  # type: ignore[arg-type] - bytes are sent as they are
                 content_type="application/json",
                 query_params=query,
                 headers=headers,

@@ -20,10 +20,16 @@ def rows_of(row: type[serializers.Serializer[Any]]) -> serializers.BaseSerialize
 
 
 class KeyField(TextField):
-    """What makes a request happen once (R40): 1 to 255 characters, spaces counted."""
+    """What makes a request happen once (R40): 1 to 255 characters, not only spaces."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=255, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        key = super().to_internal_value(data)
+        if not key.strip():
+            self.fail("blank")
+        return key
 
 
 class WholeField(serializers.Field[int, Any, int, Any]):
