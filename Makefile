@@ -22,11 +22,14 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | column -t -s '|' 2>/dev/null \
 		|| sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
+# Exported, so that make starts Python itself: a shell between them would swallow signals.
+demo demo-reset: export PORT := $(PORT)
+
 demo: $(INSTALLED) ## Site with sample data and worker, on http://127.0.0.1:$PORT/ (8000)
-	@PORT=$(PORT) $(BIN)/python -m scripts.demo
+	@$(BIN)/python -m scripts.demo
 
 demo-reset: $(INSTALLED) ## The same, with fresh data
-	@PORT=$(PORT) $(BIN)/python -m scripts.demo --reset
+	@$(BIN)/python -m scripts.demo --reset
 
 test: lint types test-sqlite test-postgres ## Everything that has to be right, on both databases
 
@@ -80,5 +83,5 @@ $(INSTALLED): requirements/dev.lock
 		|| { echo 'This Python cannot make environments: on Debian, apt-get install python3-venv.'; exit 1; }
 	@echo 'Installing the packages of requirements/dev.lock into .venv ...'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement requirements/dev.lock
 	@cp requirements/dev.lock $(INSTALLED)

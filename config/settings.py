@@ -312,6 +312,8 @@ LOGGING = {
     "loggers": {
         # These two bring handlers of their own, which would write every line twice.
         "django": {"handlers": [], "propagate": True},
+        # It warns of every HEAD request, whose body Django leaves to the server to drop.
+        "gunicorn.http.wsgi": {"level": "ERROR"},
         # Its four lines for every task say nothing that the table of results does not.
         "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
     },

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.looks import LOOKS
@@ -70,13 +70,15 @@ def page(
     Fails the test at its end where a script failed, the console shows an error, or anything
     was asked of another host.
     """
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(f"console: {message.text} ({message.location['url']})")
+
     context = browser.new_context(base_url=live_server.url, timezone_id="UTC", **look)
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
-    page.on(
-        "console",
-        lambda message: message.type == "error" and complaints.append(f"console: {message.text}"),
-    )
+    page.on("console", hear)
     own_host = urlsplit(live_server.url).netloc
 
     def stay_at_home(route: Route) -> None:

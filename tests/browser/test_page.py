@@ -23,7 +23,7 @@ class TestComplaints:
     @pytest.mark.parametrize(
         ("script", "complaint"),
         [
-            ("console.error('wrong')", "console: wrong"),
+            ("console.error('wrong')", "console: wrong ("),
             ("setTimeout(() => { throw new Error('wrong') })", "script: wrong"),
         ],
     )
@@ -35,7 +35,8 @@ class TestComplaints:
         page.evaluate(script)
         page.wait_for_timeout(50)
 
-        assert complaints == [complaint]
+        assert len(complaints) == 1
+        assert complaints[0].startswith(complaint)
         complaints.clear()
 
     def test_hold_requests_to_other_hosts(self, page: Page, complaints: list[str]) -> None:
