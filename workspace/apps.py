@@ -10,6 +10,7 @@ class WorkspaceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        import workspace.api.schema  # noqa: F401 - drf-spectacular finds it by its existence
         from workspace import keys, triggers
         from workspace.models import activity
 
