@@ -1,10 +1,11 @@
 """What a subscription gives, asked of the apps that know: stored, or only thought of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from subscriptions.entitlements import CreditSource
+from subscriptions.entitlements import CreditSource, credit_sources_of
 from subscriptions.models import Subscription, SubscriptionAddon, SubscriptionEntitlement
 from subscriptions.signals import subscription_previewed
 
@@ -41,7 +42,8 @@ class CreditLine:
 
     `value` is what recurs: "80,000 credits / month". `granted` is what would be granted at
     once if it were stored now: "80,000 credits on 22 Nov 2026, until 22 Dec 2026"; empty if
-    nothing would. `note` is a warning for the whole line (R16).
+    nothing would. `note` is a warning for the whole line (R16). `sources` are those of the
+    preview that give this type, in its order.
     """
 
     credit_type_id: int
@@ -50,6 +52,31 @@ class CreditLine:
     sources: tuple[SourceLine, ...] = ()
     granted: str = ""
     note: str = ""
+
+
+def preview_of(
+    subscription: Subscription,
+    addons: Sequence[SubscriptionAddon],
+    values: Sequence[SubscriptionEntitlement],
+) -> Preview:
+    """The preview of a subscription whose parts are at hand."""
+    sources = credit_sources_of(
+        subscription.plan_version,
+        addons=[(row.version, row.quantity, row.attached_at) for row in addons],
+        values=values,
+    )
+    return Preview(subscription, tuple(addons), tuple(values), tuple(sources))
+
+
+def preview_of_stored(subscription: Subscription) -> Preview:
+    """The preview of a subscription as it is stored; a constant number of queries."""
+    addons = SubscriptionAddon.objects.filter(subscription=subscription)
+    values = SubscriptionEntitlement.objects.filter(subscription=subscription)
+    return preview_of(
+        subscription,
+        list(addons.select_related("addon__live", "version")),
+        list(values.select_related("feature", "credit_type")),
+    )
 
 
 def credit_lines(preview: Preview, *, now: datetime) -> list[CreditLine]:

@@ -9,17 +9,14 @@ from catalog.checking import check, store_new
 from catalog.models import Package, PackageVersion, TrialEnd, TrialUnit
 from subscriptions import choices, customers, exclusivity, news, periods
 from subscriptions.choices import Value
-from subscriptions.entitlements import credit_sources_of
 from subscriptions.models import (
     CancelReason,
     Customer,
     EndReason,
     Resource,
     Subscription,
-    SubscriptionAddon,
-    SubscriptionEntitlement,
 )
-from subscriptions.previews import Preview
+from subscriptions.previews import Preview, preview_of
 from subscriptions.signals import subscription_started
 from workspace.actors import Actor
 from workspace.acts import act
@@ -187,20 +184,6 @@ def _draw_up(customer: Customer, order: Order, now: datetime) -> Preview:
         set_trial(subscription, trial)
     check(subscription)
     return preview_of(subscription, addons, values)
-
-
-def preview_of(
-    subscription: Subscription,
-    addons: Sequence[SubscriptionAddon],
-    values: Sequence[SubscriptionEntitlement],
-) -> Preview:
-    """The preview of a subscription whose parts are at hand."""
-    sources = credit_sources_of(
-        subscription.plan_version,
-        addons=[(row.version, row.quantity, row.attached_at) for row in addons],
-        values=values,
-    )
-    return Preview(subscription, tuple(addons), tuple(values), tuple(sources))
 
 
 def set_trial(subscription: Subscription, trial: Trial) -> None:

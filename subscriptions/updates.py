@@ -22,6 +22,7 @@ from subscriptions.models import (
     SubscriptionAddon,
     SubscriptionEntitlement,
 )
+from subscriptions.previews import Preview, preview_of
 from workspace.actors import Actor
 from workspace.acts import act
 from workspace.errors import BadInput, Conflict
@@ -118,6 +119,26 @@ def update(
     if causes:
         news.tell(subscription, min(causes, key=list(Cause).index), actor=actor, now=now)
     return subscription
+
+
+def preview(
+    *,
+    subscription_id: str,
+    addons: Sequence[tuple[str, int]],
+    entitlements: Sequence[Value],
+    now: datetime,
+) -> Preview:
+    """The subscription as `update` would leave it, with nothing written.
+
+    Raises:
+        As `update`, of add-ons and values.
+    """
+    subscription = finding.find(subscription_id)
+    packages = choices.addons_on_sale([addon_id for addon_id, _ in addons])
+    parts = Parts(subscription)
+    parts.choose_addons(addons, packages, now=max(now, subscription.started_at))
+    values = choices.choose_values(subscription.plan_version, parts.addons, entitlements)
+    return preview_of(subscription, parts.addons, values)
 
 
 @act

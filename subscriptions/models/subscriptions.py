@@ -165,8 +165,14 @@ class Subscription(models.Model):
         return Status.ACTIVE
 
     def is_cancelation_pending(self, now: datetime) -> bool:
-        """Whether its end is set but not reached."""
-        return self.ends_at is not None and self.ends_at > now
+        """Whether somebody canceled it, with an end that is not reached."""
+        is_canceled = self.end_reason == EndReason.CANCELED
+        return is_canceled and self.ends_at is not None and self.ends_at > now
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether it stands on an earlier version of its plan than the latest."""
+        return self.plan_version_id != self.plan.live_id
 
     def has_ended(self, now: datetime) -> bool:
         """Whether it is over for good."""

@@ -1,0 +1,120 @@
+"""Rollouts: how far published versions got to the subscriptions (R12)."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from subscriptions import rollout
+from subscriptions.models import RolloutOutcome, RolloutResult, RolloutRun, RolloutStatus
+from workspace.actors import Actor
+from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin, button
+from workspace.templatetags.stipend import instant
+
+TONES = {
+    RolloutStatus.PENDING: "info",
+    RolloutStatus.IN_PROGRESS: "primary",
+    RolloutStatus.COMPLETED: "success",
+    RolloutStatus.PARTIALLY_FAILED: "warning",
+    RolloutStatus.FAILED: "danger",
+    RolloutStatus.CANCELED: "neutral",
+}
+MOST_RESULTS = 200
+
+
+class RolloutPage(ObjectPage):
+    """One rollout and its results, failures first."""
+
+    name = "change"
+    label = "Results"
+    template_name = "admin/subscriptions/rollout/results.html"
+    object: RolloutRun
+
+    def content(self) -> dict[str, Any]:
+        """Figures, and results with the failures first."""
+        run = self.object
+        results = RolloutResult.objects.filter(run=run).select_related("subscription__customer")
+        return {
+            "facts": [
+                ("Published", instant(run.created_at)),
+                ("By", run.actor_name),
+                ("Finished", instant(run.finished_at) if run.finished_at else ""),
+            ],
+            "moved": run.moved,  # type: ignore[attr-defined]
+            "failed": run.failed,  # type: ignore[attr-defined]
+            "left": 0 if run.finished_at else rollout.behind(run.version, self.now).count(),
+            "results": list(results.order_by("outcome", "pk")[:MOST_RESULTS]),
+            "most": MOST_RESULTS,
+        }
+
+
+@admin.register(RolloutRun)
+class RolloutAdmin(ReadOnly, WorkspaceAdmin):
+    """All rollouts, newest first."""
+
+    pages = [RolloutPage]
+    list_display = ["version_column", "state", "moved_column", "failed_column", "created"]
+    list_filter = ["status"]
+    list_select_related = ["version__package"]
+    has_activity = False
+    empty_title = "No rollouts yet"
+    empty_text = "Publish a plan or add-on for all customers, and its rollout appears here."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RolloutRun]:
+        rows: QuerySet[RolloutRun] = super().get_queryset(request)
+        return rows.select_related("version__package").annotate(
+            moved=Count("results", filter=Q(results__outcome=RolloutOutcome.SUCCEEDED)),
+            failed=Count("results", filter=Q(results__outcome=RolloutOutcome.FAILED)),
+        )
+
+    def badges(self, obj: RolloutRun) -> list[Badge]:
+        """How far it is."""
+        status = RolloutStatus(obj.status)
+        return [Badge(status.label, TONES[status])]
+
+    @display(description="Version")
+    def version_column(self, obj: RolloutRun) -> str:
+        """What is rolled out."""
+        return str(obj.version)
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={
+            status.label: TONES[status].replace("neutral", "default") for status in RolloutStatus
+        },
+    )
+    def state(self, obj: RolloutRun) -> str:
+        """How far it is."""
+        return RolloutStatus(obj.status).label
+
+    @display(description="Moved")
+    def moved_column(self, obj: Any) -> int:
+        """How many subscriptions moved."""
+        return int(obj.moved)
+
+    @display(description="Failed")
+    def failed_column(self, obj: Any) -> int:
+        """How many could not."""
+        return int(obj.failed)
+
+    @display(description="Published", ordering="created_at")
+    def created(self, obj: RolloutRun) -> str:
+        """When the version was published."""
+        return instant(obj.created_at)
+
+    @button(
+        "Cancel rollout",
+        permission="subscriptions.cancel_rolloutrun",
+        icon="stop_circle",
+        is_dangerous=True,
+        description="Subscriptions that were not moved yet stay on their version.",
+        is_available=lambda run: run.finished_at is None,
+    )
+    def cancel(self, run: RolloutRun, actor: Actor, now: datetime) -> str:
+        """Stop it."""
+        rollout.cancel(run_id=run.pk, actor=actor, now=now)
+        return "The rollout is canceled."

@@ -1,0 +1,48 @@
+// Keeps the summary of a form in step with what stands in the form.
+//
+// A form with `data-live` is sent with `refresh` whenever something changes; of the page that
+// comes back only the parts marked `data-live-part` are taken over: the summary alone while
+// somebody types, the fields too after a choice that makes others come and go. Without this
+// script the button "Update summary" does the same.
+
+"use strict";
+
+const PAUSE = 250; // milliseconds after the last key
+
+for (const form of document.querySelectorAll("form[data-live]")) {
+  let latest = 0;
+  let waiting = 0;
+
+  const refresh = async (parts) => {
+    const number = ++latest;
+    const sent = new FormData(form);
+    sent.set("refresh", "1");
+    const answer = await fetch(form.action, { method: "POST", body: sent }).catch(() => null);
+    if (!answer || !answer.ok || number !== latest) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (number !== latest) return;
+    const focused = document.activeElement ? document.activeElement.id : "";
+    for (const part of parts) {
+      const mine = form.querySelector(`[data-live-part="${part}"]`);
+      const theirs = page.querySelector(`[data-live-part="${part}"]`);
+      if (mine && theirs) mine.replaceChildren(...theirs.childNodes);
+    }
+    if (focused && parts.includes("fields")) {
+      const again = document.getElementById(focused);
+      if (again) again.focus();
+    }
+  };
+
+  form.addEventListener("change", (event) => {
+    if (event.target.hasAttribute("data-reshapes")) {
+      clearTimeout(waiting);
+      refresh(["fields", "summary"]);
+    }
+  });
+  form.addEventListener("input", (event) => {
+    if (event.target.hasAttribute("data-reshapes")) return;
+    clearTimeout(waiting);
+    waiting = setTimeout(() => refresh(["summary"]), PAUSE);
+  });
+  for (const button of form.querySelectorAll("[data-live-button]")) button.hidden = true;
+}
