@@ -96,7 +96,7 @@ def validate_price(amount: Decimal) -> None:
     to_micros(amount)
 
 
-class AmountField(models.BigIntegerField):  # type: ignore[type-arg]
+class AmountField(models.BigIntegerField):
     """A `Decimal` amount of credits or money, stored as whole millionths.
 
     A seventh decimal is refused, never rounded. Comparisons and arithmetic between two

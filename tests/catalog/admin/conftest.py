@@ -1,0 +1,3 @@
+from tests.workspace.admin.conftest import administrator, visit
+
+__all__ = ["administrator", "visit"]

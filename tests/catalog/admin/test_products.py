@@ -1,0 +1,94 @@
+import pytest
+
+from catalog.models import Product
+from tests.builders import (
+    a_credit_type,
+    a_plan,
+    a_product,
+    a_published_addon,
+    a_published_plan,
+    some_credits,
+)
+from tests.workspace.admin.conftest import words
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/catalog/product/"
+
+
+class TestAddProduct:
+    def test_creates_one_and_leads_to_it(self, administrator):
+        """R4."""
+        answer = administrator.press(
+            f"{LIST}add/", name="Studio", public_id="studio", subscriptions="multiple"
+        )
+
+        product = Product.objects.get()
+        assert product.multiple_subscriptions
+        assert answer.redirect_chain == [(f"{LIST}{product.pk}/change/", 302)]
+
+
+class TestProductPage:
+    def test_shows_prices_of_the_chosen_period(self, administrator):
+        product = a_product()
+        a_published_plan("Pro", product=product, monthly=49, yearly=490)
+        a_plan("Team", product=product)
+
+        monthly = administrator.get(f"{LIST}{product.pk}/change/").context
+        yearly = administrator.get(f"{LIST}{product.pk}/change/?period=yearly").context
+
+        assert [row.price for row in monthly["plans"]] == ["49 USD / month", "49 USD / month"]
+        assert [row.price for row in yearly["plans"]] == ["490 USD / year", "–"]
+        assert [badge.label for badge in monthly["plans"][1].badges] == ["Draft"]
+
+    def test_takes_a_constant_number_of_queries(self, administrator, django_assert_max_num_queries):
+        product, credit_type = a_product(), a_credit_type()
+        for _ in range(10):
+            a_published_plan(product=product, entitlements=[some_credits(credit_type)])
+            a_published_addon(product=product)
+
+        with django_assert_max_num_queries(12):
+            administrator.get(f"{LIST}{product.pk}/change/")
+
+
+class TestEditJourney:
+    def test_saves_it(self, administrator):
+        """R4."""
+        plan = a_published_plan(pricing_type="FREE")
+
+        answer = administrator.press(
+            f"{LIST}{plan.product_id}/journey/",
+            start_setup="FREE_PLAN",
+            start_plan=str(plan.pk),
+            usage_reset="NEVER_RESET",
+            cancellation_time="IMMEDIATE",
+            end_setup="CANCEL_SUBSCRIPTION",
+        )
+
+        assert words(answer) == ["The customer journey of Studio is saved."]
+        product = Product.objects.get()
+        assert (product.start_plan, product.usage_reset) == (plan, "NEVER_RESET")
+
+    def test_wants_the_plan_of_a_step(self, administrator):
+        product = a_product()
+
+        answer = administrator.press(
+            f"{LIST}{product.pk}/journey/",
+            start_setup="FREE_PLAN",
+            usage_reset="NEVER_RESET",
+            cancellation_time="IMMEDIATE",
+            end_setup="CANCEL_SUBSCRIPTION",
+        )
+
+        assert "start_plan" in answer.context["form"].errors
+
+
+class TestProductAdmin:
+    def test_archives_with_plans(self, administrator):
+        """R4."""
+        plan = a_published_plan()
+
+        administrator.press(f"{LIST}{plan.product_id}/archive/")
+
+        plan.refresh_from_db()
+        assert plan.archived_at is not None
