@@ -6,7 +6,7 @@ totals cannot part; `credits.ledger` writes down what they did.
 """
 
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -168,15 +168,19 @@ class PoolState:
     entries: list[Entry] = field(default_factory=list)
 
     def copy(self) -> Self:
-        """An independent pool with the same grants and schedules, and no entries."""
+        """An independent pool with the same grants, schedules and unwritten entries."""
         other = copy(self)
         schedules = {id(schedule): copy(schedule) for schedule in self.schedules}
-        other.schedules = list(schedules.values())
-        other.grants = [copy(grant) for grant in self.grants]
-        for grant in other.grants:
+        grants = {id(grant): copy(grant) for grant in self.grants}
+        for grant in grants.values():
             if grant.schedule is not None:
                 grant.schedule = schedules.get(id(grant.schedule), grant.schedule)
-        other.entries = list(self.entries)
+        other.schedules = list(schedules.values())
+        other.grants = list(grants.values())
+        other.entries = [
+            replace(entry, grant=grants.get(id(entry.grant), entry.grant))
+            for entry in self.entries
+        ]
         return other
 
     @property

@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 
-from django.db import connection
-
 from catalog.amounts import ZERO, exact_json
-from credits import burn_order, ledger, pools
+from credits import burn_order, ledger, pools, posting
 from credits.book import PoolState
-from credits.columns import Columns
+from credits.columns import Row
 from credits.models import Consumption, ConsumptionKind
 from credits.pools import LockedPool, Standing
 from workspace import activity, tracing
@@ -96,34 +93,84 @@ def spend(
 ) -> list[Receipt]:
     """The step that all ways to consume share: claim the keys, split, refuse or post.
 
-    A fixed number of statements, however many demands and however long the history.
+    A fixed number of statements, however many demands and however long the history. All
+    receipts say what the pool holds after the last demand.
 
     Raises:
         InsufficientCredits: `strict`, and the pool cannot pay one of them.
     """
-    claimed = _claim(locked_pool, demands, actor=actor, now=now)
+    claims = [Claim(demand, _row(locked_pool, demand, actor=actor, now=now)) for demand in demands]
+    is_new = None
+    if len(claims) == 1:
+        is_new = _spend_at_once(locked_pool, claims[0], strict=strict, actor=actor, now=now)
+    if is_new is None:
+        is_new = _claim_and_spend(locked_pool, claims, strict=strict, actor=actor, now=now)
+    standing = pools.standing_on_paper(locked_pool)
     receipts = []
-    for demand in demands:
-        consumption = claimed.pop((demand.kind, demand.key), None)
-        if consumption is None:
+    for demand, new in zip(demands, is_new, strict=True):
+        if not new:
             _flag_if_different(locked_pool, demand, actor=actor, now=now)
-        else:
-            _take(locked_pool.state, demand.amount, consumption, strict=strict, now=now)
-        receipts.append(
-            Receipt(
-                consumed=ZERO if consumption is None else demand.amount,
-                standing=pools.standing_on_paper(locked_pool),
-                replayed=consumption is None,
-            )
-        )
-    ledger.write([locked_pool], actor=actor, now=now)
+        receipts.append(Receipt(demand.amount if new else ZERO, standing, replayed=not new))
     return receipts
 
 
-def _take(
-    pool: PoolState, amount: Decimal, consumption: Consumption, *, strict: bool, now: datetime
-) -> None:
+@dataclass(slots=True, eq=False)
+class Claim:
+    """A demand about to be written under its key, and the id it got."""
+
+    demand: Demand
+    row: Row
+    pk: int | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why a person took credits, for the entries (R50)."""
+        return self.demand.reason
+
+
+def _spend_at_once(
+    locked_pool: LockedPool, claim: Claim, *, strict: bool, actor: Actor, now: datetime
+) -> list[bool] | None:
+    """One demand, the common case: claim and post in one statement; None if that cannot be.
+
+    What a replay or a refusal would have moved was moved on paper only, and is dropped.
+    """
+    if not ledger.can_claim_and_write(locked_pool):
+        return None
+    before = locked_pool.state.copy()
+    try:
+        _take(locked_pool.state, claim, strict=strict, now=now)
+    except InsufficientCredits:
+        locked_pool.state = before
+        return None
+    if ledger.can_claim_and_write(locked_pool):
+        if ledger.claim_and_write(locked_pool, claim.row, actor=actor, now=now):
+            return [True]
+        locked_pool.state = before
+        return [False]
+    locked_pool.state = before
+    return None
+
+
+def _claim_and_spend(
+    locked_pool: LockedPool, claims: Sequence[Claim], *, strict: bool, actor: Actor, now: datetime
+) -> list[bool]:
+    """Any demands: claim all keys in one statement, then post what is new in another."""
+    first_of_key: dict[tuple[str, str], Claim] = {}
+    for claim in claims:
+        first_of_key.setdefault((claim.demand.kind, claim.demand.key), claim)
+    claimed = posting.claim([claim.row for claim in first_of_key.values()])
+    for key, pk in claimed.items():
+        claim = first_of_key[key]
+        claim.pk = pk
+        _take(locked_pool.state, claim, strict=strict, now=now)
+    ledger.write([locked_pool], actor=actor, now=now)
+    return [claim.pk is not None for claim in claims]
+
+
+def _take(pool: PoolState, claim: Claim, *, strict: bool, now: datetime) -> None:
     """Let the grants pay in burn order, and the overdraft what they cannot (R35, R36)."""
+    amount = claim.demand.amount
     shares, unpaid = burn_order.split(amount, pool.open_grants)
     if unpaid and strict:
         raise InsufficientCredits(
@@ -132,73 +179,30 @@ def _take(
             field="amount",
         )
     for share in shares:
-        pool.spend(share.grant, share.amount, now, cause=consumption)
+        pool.spend(share.grant, share.amount, now, cause=claim)
     if unpaid:
-        pool.overdraw(unpaid, now, cause=consumption)
+        pool.overdraw(unpaid, now, cause=claim)
 
 
-def _claim(
-    locked_pool: LockedPool, demands: Sequence[Demand], *, actor: Actor, now: datetime
-) -> dict[tuple[str, str], Consumption]:
-    """Write the demands down under their keys; return those whose keys are new (R40)."""
-    rows: dict[tuple[str, str], Consumption] = {}
-    for demand in demands:
-        row = _row(locked_pool, demand, actor=actor, now=now)
-        rows.setdefault((row.kind, row.key), row)
-    claimed = {}
-    waiting = list(rows.values())
-    for start in range(0, len(waiting), ROWS_PER_STATEMENT):
-        for pk, kind, key in _insert_new(waiting[start : start + ROWS_PER_STATEMENT]):
-            row = rows[kind, key]
-            row.pk = pk
-            row._state.adding = False
-            claimed[kind, key] = row
-    return claimed
-
-
-def _row(locked_pool: LockedPool, demand: Demand, *, actor: Actor, now: datetime) -> Consumption:
-    return Consumption(
-        pool_id=locked_pool.row.pk,
-        kind=demand.kind.value,
-        key=demand.key,
-        amount=demand.amount,
-        fingerprint=demand.fingerprint,
-        feature_id=demand.feature_id,
-        event_id=demand.event_id,
-        dimensions=exact_json(demand.dimensions),
-        flags=list(demand.flags),
-        used_at=demand.used_at,
-        recorded_at=now,
-        actor_kind=actor.kind,
-        actor=actor.name,
-        reason=demand.reason,
-        trace_id=tracing.current_trace_id(),
+def _row(locked_pool: LockedPool, demand: Demand, *, actor: Actor, now: datetime) -> Row:
+    """The columns of `posting.CLAIMS`."""
+    return (
+        locked_pool.row.pk,
+        demand.kind.value,
+        demand.key,
+        demand.amount,
+        demand.fingerprint,
+        demand.feature_id,
+        demand.event_id,
+        exact_json(demand.dimensions),
+        list(demand.flags),
+        demand.used_at,
+        now,
+        actor.kind.value,
+        actor.name,
+        demand.reason,
+        tracing.current_trace_id(),
     )
-
-
-ROWS_PER_STATEMENT = 500
-
-
-DEMANDS = Columns(
-    Consumption,
-    *(field.name for field in Consumption._meta.concrete_fields if not field.primary_key),
-)
-
-
-def _insert_new(rows: Sequence[Consumption]) -> list[tuple[int, str, str]]:
-    """Insert those whose key is new, in one statement; their ids, kinds and keys."""
-    names = [field.attname for field in DEMANDS.fields]
-    stored = DEMANDS.stored([getattr(row, name) for name in names] for row in rows)
-    place = "(" + ", ".join(["%s"] * len(names)) + ")"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {DEMANDS.table} ({DEMANDS.listed}) "  # noqa: S608 - our own columns
-            f"VALUES {', '.join([place] * len(stored))} "
-            "ON CONFLICT DO NOTHING RETURNING id, kind, key",
-            list(chain.from_iterable(stored)),
-        )
-        inserted: list[tuple[int, str, str]] = cursor.fetchall()
-    return inserted
 
 
 def _flag_if_different(

@@ -8,6 +8,8 @@ written together or not at all.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from django.db import connection
+
 from catalog.amounts import AmountField
 from credits import posting, timeline
 from credits.book import Entry, GrantState, GrantType, ScheduleState, Stage
@@ -54,6 +56,36 @@ def write(
     posting.update(
         posting.OUTLOOKS,
         [_outlook(locked_pool) for locked_pool in locked_pools if locked_pool.knows_schedules],
+    )
+
+
+def can_claim_and_write(locked_pool: LockedPool) -> bool:
+    """Whether what one demand does can be written together with the claim of its key.
+
+    PostgreSQL can, unless there is more to it: time has moved something too, or a new
+    overdraft needs its id first.
+    """
+    return (
+        connection.vendor == "postgresql"
+        and not locked_pool.knows_schedules
+        and all(entry.cause is not None for entry in locked_pool.state.entries)
+        and all(grant.pk is not None for grant in locked_pool.state.grants)
+    )
+
+
+def claim_and_write(locked_pool: LockedPool, claim: Row, *, actor: Actor, now: datetime) -> bool:
+    """As `write`, for what one demand did, if its key is new; False if it is not (R40).
+
+    Raises:
+        TooManyCredits: as `write`.
+    """
+    _refuse_overflow(locked_pool)
+    balance = _balance(locked_pool)
+    return posting.claim_and_post(
+        claim,
+        grants=_write_new_grants([locked_pool], now),
+        balance=balance,
+        entries=[row[:-1] for row in _entries(locked_pool, actor, now, "")],
     )
 
 
@@ -221,12 +253,12 @@ def _entries(locked_pool: LockedPool, actor: Actor, now: datetime, reason: str) 
             entry.balance_before,
             entry.balance_after,
             entry.grant.pk,
-            None if entry.cause is None else entry.cause.pk,
             entry.effective_at,
             now,
             by.kind.value,
             by.name,
             _reason(entry, reason),
+            None if entry.cause is None else entry.cause.pk,
         )
 
 

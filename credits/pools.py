@@ -110,17 +110,19 @@ def lock(pool_id: int, now: datetime, *, with_schedules: bool = False) -> Locked
     Raises:
         UnknownPool: there is no pool of that id.
     """
-    rows = _lock_rows([pool_id])
-    if not rows:
+    found = _lock_one(pool_id)
+    if found is None:
         raise UnknownPool("There is no such pool.")
-    return _brought_up(rows, now, with_schedules=with_schedules)[0]
+    row, live_grants = found
+    return _brought_up([row], live_grants, now, with_schedules=with_schedules)[0]
 
 
 def lock_several(
     pool_ids: Collection[int], now: datetime, *, with_schedules: bool = False
 ) -> list[LockedPool]:
     """As `lock`, for several pools, in primary-key order so that nobody waits in a circle."""
-    return _brought_up(_lock_rows(pool_ids), now, with_schedules=with_schedules)
+    rows, live_grants = _lock_rows(pool_ids)
+    return _brought_up(rows, live_grants, now, with_schedules=with_schedules)
 
 
 def lock_due(now: datetime, *, at_most: int) -> list[LockedPool]:
@@ -128,7 +130,8 @@ def lock_due(now: datetime, *, at_most: int) -> list[LockedPool]:
     skip_locked = connection.features.has_select_for_update_skip_locked
     due = Pool.objects.select_for_update(skip_locked=skip_locked).due(now)
     rows = sorted(due.order_by("next_change_at")[:at_most], key=lambda row: row.pk)
-    return _brought_up(rows, now, with_schedules=True)
+    live_grants = _live_grants([row.pk for row in rows])
+    return _brought_up(rows, live_grants, now, with_schedules=True)
 
 
 def standing(row: Pool, now: datetime) -> Standing:
@@ -150,6 +153,12 @@ def load(rows: Sequence[Pool], *, with_schedules: bool) -> list[PoolState]:
     """The pools as they are stored, with their live grants, in the order of `rows`."""
     if not rows:
         return []
+    return _states(rows, _live_grants([row.pk for row in rows]), with_schedules=with_schedules)
+
+
+def _states(
+    rows: Sequence[Pool], live_grants: Iterable[list[Any]], *, with_schedules: bool
+) -> list[PoolState]:
     ids = [row.pk for row in rows]
     schedules: dict[int, ScheduleState] = {}
     schedules_of: dict[int, list[ScheduleState]] = {pool_id: [] for pool_id in ids}
@@ -158,7 +167,7 @@ def load(rows: Sequence[Pool], *, with_schedules: bool) -> list[PoolState]:
             schedules[schedule.pk] = _schedule_state(schedule)
             schedules_of[schedule.pool_id].append(schedules[schedule.pk])
     grants_of: dict[int, list[GrantState]] = {pool_id: [] for pool_id in ids}
-    for pool_id, schedule_id, *columns in _live_grants(ids):
+    for pool_id, schedule_id, *columns in live_grants:
         grants_of[pool_id].append(_grant_state(columns, schedules.get(schedule_id)))
     return [
         PoolState(
@@ -176,6 +185,7 @@ def load(rows: Sequence[Pool], *, with_schedules: bool) -> list[PoolState]:
 
 
 POOL = Columns(Pool, *(field.name for field in Pool._meta.concrete_fields))
+POOL_ATTRIBUTES = [field.attname for field in POOL.fields]
 GRANT = Columns(
     Grant,
     "pool",
@@ -194,29 +204,67 @@ GRANT = Columns(
 )
 
 
-def _lock_rows(pool_ids: Collection[int]) -> list[Pool]:
-    """The rows of these pools, locked in primary-key order."""
+LIVE_STAGES = ", ".join(f"'{stage}'" for stage in LIVE)
+LOCK_ONE = f"""
+    SELECT {POOL.of("pool")}, {{unmoved}}, {GRANT.of("live")}
+    FROM {POOL.table} AS pool
+    LEFT JOIN {GRANT.table} AS live ON live.pool_id = pool.id AND live.stage IN ({LIVE_STAGES})
+    WHERE pool.id = %s
+    ORDER BY live.id
+    {{locked}}
+"""  # noqa: S608 - names of our own columns
+IN_SNAPSHOT = f"(SELECT seen.ctid FROM {POOL.table} AS seen WHERE seen.id = %s)"  # noqa: S608
+LOCK_ONE_BY_VENDOR = {
+    "postgresql": LOCK_ONE.format(
+        unmoved=f"pool.ctid = {IN_SNAPSHOT}", locked="FOR NO KEY UPDATE OF pool"
+    ),
+    # Here the transaction holds the write lock from its beginning: nobody is in between.
+    "sqlite": LOCK_ONE.format(unmoved="pool.id = %s", locked=""),
+}
+
+
+def _lock_one(pool_id: int) -> tuple[Pool, list[list[Any]]] | None:
+    """A pool's row, locked, and its live grants, in one statement if nobody was in between.
+
+    The grants come from the statement's snapshot, the row from after the wait for its
+    lock. Where they differ (the row has moved since the snapshot), grants are read again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_ONE_BY_VENDOR[connection.vendor], [pool_id, pool_id])
+        found = cursor.fetchall()
+    if not found:
+        return None
+    width = len(POOL.fields)
+    row = Pool.from_db(connection.alias, POOL_ATTRIBUTES, POOL.read(found[0][:width]))
+    if not found[0][width]:
+        return row, _live_grants([pool_id])
+    grants = [columns[width + 1 :] for columns in found]
+    return row, [GRANT.read(columns) for columns in grants if columns[0] is not None]
+
+
+def _lock_rows(pool_ids: Collection[int]) -> tuple[list[Pool], list[list[Any]]]:
+    """The rows of these pools, locked in primary-key order, and their live grants."""
     wanted, parameters = among("id", pool_ids)
-    locking = "FOR UPDATE" if connection.features.has_select_for_update else ""
+    locked = "FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {POOL.listed} FROM {POOL.table} "  # noqa: S608 - names of our own columns
-            f"WHERE {wanted} ORDER BY id {locking}",
+            f"SELECT {POOL.listed} FROM {POOL.table} WHERE {wanted} ORDER BY id {locked}",  # noqa: S608
             parameters,
         )
-        found = cursor.fetchall()
-    names = [field.attname for field in POOL.fields]
-    return [Pool.from_db(connection.alias, names, POOL.read(row)) for row in found]
+        rows = [
+            Pool.from_db(connection.alias, POOL_ATTRIBUTES, POOL.read(row))
+            for row in cursor.fetchall()
+        ]
+    return rows, _live_grants(pool_ids)
 
 
 def _live_grants(pool_ids: Collection[int]) -> list[list[Any]]:
     """The columns of all grants of these pools that can still change, oldest first."""
     wanted, parameters = among("pool_id", pool_ids)
-    live = ", ".join(f"'{stage}'" for stage in LIVE)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {GRANT.listed} FROM {GRANT.table} "  # noqa: S608 - as above
-            f"WHERE {wanted} AND stage IN ({live}) ORDER BY id",
+            f"SELECT {GRANT.listed} FROM {GRANT.table} "  # noqa: S608 - names of our own columns
+            f"WHERE {wanted} AND stage IN ({LIVE_STAGES}) ORDER BY id",
             parameters,
         )
         return [GRANT.read(row) for row in cursor.fetchall()]
@@ -281,12 +329,15 @@ def _schedule_state(row: Schedule) -> ScheduleState:
     )
 
 
-def _brought_up(rows: list[Pool], now: datetime, *, with_schedules: bool) -> list[LockedPool]:
+def _brought_up(
+    rows: Sequence[Pool], live_grants: Iterable[list[Any]], now: datetime, *, with_schedules: bool
+) -> list[LockedPool]:
     due = any(row.next_change_at is not None and row.next_change_at <= now for row in rows)
     knows_schedules = with_schedules or due
+    states = _states(rows, live_grants, with_schedules=knows_schedules)
     return [
         LockedPool(row, timeline.advance(state, now)[0], knows_schedules)
-        for row, state in zip(rows, load(rows, with_schedules=knows_schedules), strict=True)
+        for row, state in zip(rows, states, strict=True)
     ]
 
 

@@ -6,17 +6,17 @@ other, which costs it nothing since it has no network to cross. No rule lives he
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 from django.db import connection
 
 from credits.columns import Columns, Row
-from credits.models import Grant, LedgerEntry, Pool, Schedule
+from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule
 
 GRANTS = Columns(
     Grant, "id", "consumed", "stage", "voided_at", "effective_at", "expires_at", "updated_at"
 )
-ENTRIES = Columns(
-    LedgerEntry,
+ENTRY_COLUMNS = (
     "pool",
     "number",
     "type",
@@ -24,13 +24,14 @@ ENTRIES = Columns(
     "balance_before",
     "balance_after",
     "grant",
-    "consumption",
     "effective_at",
     "recorded_at",
     "actor_kind",
     "actor",
     "reason",
 )
+ENTRIES = Columns(LedgerEntry, *ENTRY_COLUMNS, "consumption")
+ENTRIES_OF_ONE_CLAIM = Columns(LedgerEntry, *ENTRY_COLUMNS)
 BALANCES = Columns(Pool, "id", "balance", "granted", "consumed", "last_entry_number", "as_of")
 OUTLOOKS = Columns(
     Pool,
@@ -60,7 +61,82 @@ SCHEDULES = Columns(
     "next_at",
     "ended",
 )
+CLAIMS = Columns(
+    Consumption,
+    "pool",
+    "kind",
+    "key",
+    "amount",
+    "fingerprint",
+    "feature",
+    "event",
+    "dimensions",
+    "flags",
+    "used_at",
+    "recorded_at",
+    "actor_kind",
+    "actor",
+    "reason",
+    "trace_id",
+)
+CLAIMS_PER_STATEMENT = 500
+"""SQLite allows 32,766 parameters in a statement."""
+
 POST = f"WITH g AS ({GRANTS.update_many}), p AS ({BALANCES.update_many}) {ENTRIES.insert_many}"
+CLAIM = f"{CLAIMS.insert_many} ON CONFLICT DO NOTHING RETURNING id, kind, key"
+CLAIM_AND_POST = f"""
+    WITH claimed AS ({CLAIM}),
+    g AS ({GRANTS.update_many} AND EXISTS (SELECT 1 FROM claimed)),
+    p AS ({BALANCES.update_many} AND EXISTS (SELECT 1 FROM claimed)),
+    e AS (
+        INSERT INTO {ENTRIES.table} ({ENTRIES_OF_ONE_CLAIM.listed}, consumption_id)
+        SELECT {ENTRIES_OF_ONE_CLAIM.of("given")}, claimed.id
+        FROM {ENTRIES_OF_ONE_CLAIM.given} CROSS JOIN claimed
+        ORDER BY given.number
+    )
+    SELECT id, kind, key FROM claimed
+"""  # noqa: S608 - names of our own columns
+
+
+def claim(rows: Sequence[Row]) -> dict[tuple[str, str], int]:
+    """Add consumptions whose keys are new; their ids by kind and key (R40)."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(CLAIM, CLAIMS.arrays(rows))
+            return {(kind, key): pk for pk, kind, key in cursor.fetchall()}
+        claimed = {}
+        for first in range(0, len(rows), CLAIMS_PER_STATEMENT):
+            stored = CLAIMS.stored(rows[first : first + CLAIMS_PER_STATEMENT])
+            place = "(" + ", ".join(["%s"] * len(CLAIMS.names)) + ")"
+            cursor.execute(
+                f"INSERT INTO {CLAIMS.table} ({CLAIMS.listed}) "  # noqa: S608 - our own columns
+                f"VALUES {', '.join([place] * len(stored))} "
+                "ON CONFLICT DO NOTHING RETURNING id, kind, key",
+                list(chain.from_iterable(stored)),
+            )
+            claimed |= {(kind, key): pk for pk, kind, key in cursor.fetchall()}
+        return claimed
+
+
+def claim_and_post(
+    claimed: Row, *, grants: Sequence[Row], balance: Row, entries: Sequence[Row]
+) -> bool:
+    """On PostgreSQL: claim one key and write what follows from it, in one statement.
+
+    Entries come without their consumption. False, and nothing written, if the key was there
+    before.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            CLAIM_AND_POST,
+            [
+                *CLAIMS.arrays([claimed]),
+                *GRANTS.arrays(grants),
+                *BALANCES.arrays([balance]),
+                *ENTRIES_OF_ONE_CLAIM.arrays(entries),
+            ],
+        )
+        return cursor.fetchone() is not None
 
 
 def post(*, grants: Sequence[Row], balances: Sequence[Row], entries: Sequence[Row]) -> None:
