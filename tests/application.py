@@ -44,11 +44,15 @@ class Application:
 
     def post(self, path: str, body: Any = None, **headers: str) -> Answer:
         """POST `body`; headers as keywords, such as `idempotency_key`."""
-        text = None if body is None else json.dumps(body, default=_number)
+        text = "" if body is None else json.dumps(body, default=_number)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._call("POST", path, body=text, headers=named)
 
-    def send(self, path: str, text: str | bytes) -> Answer:
+    def patch(self, path: str, body: Any) -> Answer:
+        """PATCH `body`."""
+        return self._call("PATCH", path, body=json.dumps(body, default=_number))
+
+    def send(self, path: str, text: str) -> Answer:
         """POST exactly these characters."""
         return self._call("POST", path, body=text)
 
@@ -93,7 +97,7 @@ class Application:
         path: str,
         *,
         query: Mapping[str, Any] | None = None,
-        body: str | bytes | None = None,
+        body: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         address = path if path.startswith("/") else f"/api/v1/{path}"
@@ -101,7 +105,7 @@ class Application:
             response = self.client.generic(
                 method,
                 address,
-                body or "",  # type: ignore[arg-type] - bytes are sent as they are
+                body,
                 content_type="application/json",
                 query_params=query,
                 headers=headers,
