@@ -1,8 +1,10 @@
 """Subscriptions move to another version of what they have (R10, R12–R14)."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from catalog.models import Package, PackageKind, PackageVersion
@@ -22,6 +24,9 @@ from workspace import activity
 from workspace.actors import Actor, ActorKind
 from workspace.acts import act
 from workspace.errors import Busy, Conflict, DomainError, UnknownObject
+from workspace.tracing import current_trace_id
+
+logger = logging.getLogger(__name__)
 
 LONGEST_MESSAGE = 255
 
@@ -91,16 +96,21 @@ def begin(*, run_id: int) -> None:
 def move(*, run: RolloutRun, subscription_pk: int, now: datetime) -> bool:
     """Move one subscription to the version of a run and note what came of it (R12, R14).
 
-    A refusal is noted in place of the move. False if it must be tried again later.
+    A failure is noted in place of the move, so that one subscription in trouble does not hold
+    up the others (F8). False if it must be tried again later.
     """
     try:
         _move(run_id=run.pk, subscription_pk=subscription_pk, now=now)
-    except Busy:
+    except (Busy, OperationalError, InterfaceError):
         return False
     except DomainError as error:
         _note_failure(
             run_id=run.pk, subscription_pk=subscription_pk, message=error.message, now=now
         )
+    except Exception:
+        logger.exception("Moving a subscription failed.")
+        message = f"Something went wrong on our side; trace id {current_trace_id()}."
+        _note_failure(run_id=run.pk, subscription_pk=subscription_pk, message=message, now=now)
     return True
 
 

@@ -20,15 +20,21 @@ def roll_out(now: datetime | None = None) -> int:
     """
     now = now or timezone.now()
     deadline = time.monotonic() + TIME_BUDGET
-    moved = 0
     runs = RolloutRun.objects.unfinished().select_related("version__package")
-    for run in runs.order_by("created_at", "pk"):
-        rollout.begin(run_id=run.pk)
-        while time.monotonic() < deadline:
-            batch = rollout.next_batch(run, now, at_most=BATCH)
-            tried = [rollout.move(run=run, subscription_pk=pk, now=now) for pk in batch]
-            moved += sum(tried)
-            if not any(tried):
-                break
-        rollout.conclude(run_id=run.pk, now=now)
+    return sum(_work_on(run, now, deadline) for run in runs.order_by("created_at", "pk"))
+
+
+def _work_on(run: RolloutRun, now: datetime, deadline: float) -> int:
+    """Move the subscriptions of one run until none is left or the time is over."""
+    rollout.begin(run_id=run.pk)
+    moved = 0
+    while batch := rollout.next_batch(run, now, at_most=BATCH):
+        before = moved
+        for subscription_pk in batch:
+            if time.monotonic() >= deadline:
+                return moved
+            moved += rollout.move(run=run, subscription_pk=subscription_pk, now=now)
+        if moved == before:  # all of them are busy: the next tick tries again
+            return moved
+    rollout.conclude(run_id=run.pk, now=now)
     return moved

@@ -25,9 +25,7 @@ def told() -> Iterator[list[Told]]:
         said.append(Told("started", subscription.public_id))
 
     def changed(subscription: Subscription, **kwargs: Any) -> None:
-        said.append(
-            Told("changed", subscription.public_id, kwargs["cause"], kwargs["resets"])
-        )
+        said.append(Told("changed", subscription.public_id, kwargs["cause"], kwargs["resets"]))
 
     def ended(subscription: Subscription, **kwargs: Any) -> None:
         said.append(Told("ended", subscription.public_id))

@@ -147,9 +147,7 @@ class TestValues:
         seats = a_feature()
 
         with pytest.raises(InvalidValue, match="includes no number of"):
-            a_subscription(
-                entitlements=[FeatureValue(feature_id=seats.public_id, usage_limit=8)]
-            )
+            a_subscription(entitlements=[FeatureValue(feature_id=seats.public_id, usage_limit=8)])
 
     def test_of_features_that_are_no_number_are_refused(self):
         flag = a_feature(type=FeatureType.BOOLEAN)

@@ -319,7 +319,9 @@ class TestEffectiveMappings:
         )
         subscription = a_subscription(plan=plan, addons=[(first, 1), (second, 1)])
 
-        mappings = {mapping.feature_id: mapping.rate for mapping in effective_mappings(subscription)}
+        mappings = {
+            mapping.feature_id: mapping.rate for mapping in effective_mappings(subscription)
+        }
 
         assert mappings == {image.pk: 10, video.pk: 1}
 

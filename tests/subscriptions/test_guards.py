@@ -75,9 +75,7 @@ class TestDatabase:
         assert refused(copied, a_subscription())
 
     def test_refuses_a_second_trial(self):
-        plan = a_published_plan(
-            trial_length=14, trial_unit="DAY", trial_end="CANCEL_SUBSCRIPTION"
-        )
+        plan = a_published_plan(trial_length=14, trial_unit="DAY", trial_end="CANCEL_SUBSCRIPTION")
 
         assert refused(copied, a_subscription(plan=plan))
 

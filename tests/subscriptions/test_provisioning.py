@@ -55,9 +55,7 @@ class TestStart:
         """R10."""
         product = a_product()
         addon = a_published_addon(product=product, monthly=9)
-        plan = a_published_plan(
-            product=product, monthly=49, yearly=490, compatible_addons=[addon]
-        )
+        plan = a_published_plan(product=product, monthly=49, yearly=490, compatible_addons=[addon])
 
         subscription = a_subscription(plan=plan, addons=[(addon, 2)])
 
@@ -76,9 +74,7 @@ class TestStart:
         plan = a_published_plan()
 
         with pytest.raises(UnknownCustomer):
-            provisioning.start(
-                customer_id="nobody", plan_id=plan.public_id, actor=SYSTEM, now=NOW
-            )
+            provisioning.start(customer_id="nobody", plan_id=plan.public_id, actor=SYSTEM, now=NOW)
 
     def test_refuses_archived_customers(self):
         customer = a_customer()
@@ -191,9 +187,7 @@ class TestOneAtATime:
     def test_allows_a_trial_beside_a_subscription(self):
         product, customer = a_product(), a_customer()
         a_subscription(customer, a_published_plan(product=product))
-        cancelling = a_plan_with_a_trial(
-            product=product, trial_end=TrialEnd.CANCEL_SUBSCRIPTION
-        )
+        cancelling = a_plan_with_a_trial(product=product, trial_end=TrialEnd.CANCEL_SUBSCRIPTION)
 
         trial = a_subscription(customer, cancelling)
 
@@ -356,9 +350,7 @@ class TestPreview:
         a_subscription(customer, plan)
 
         with pytest.raises(SubscriptionExists):
-            provisioning.preview(
-                customer_id=customer.public_id, plan_id=plan.public_id, now=NOW
-            )
+            provisioning.preview(customer_id=customer.public_id, plan_id=plan.public_id, now=NOW)
 
 
 class TestVersions:

@@ -1,0 +1,332 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from catalog.models import Package, PackageVersion
+from catalog.publishing import Audience
+from subscriptions import cancellation, rollout, tasks
+from subscriptions.causes import Cause
+from subscriptions.finding import SubscriptionEnded
+from subscriptions.models import (
+    RolloutOutcome,
+    RolloutResult,
+    RolloutRun,
+    RolloutStatus,
+    Subscription,
+)
+from subscriptions.rollout import RolloutFinished, UnknownRollout
+from subscriptions.signals import subscription_changed
+from tests.builders import (
+    NOW,
+    a_customer,
+    a_new_version,
+    a_product,
+    a_published_addon,
+    a_published_plan,
+    a_subscription,
+)
+from workspace import activity
+from workspace.actors import SYSTEM
+from workspace.acts import TooBusy
+from workspace.errors import Conflict
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+LATER = NOW + 3 * DAY
+
+
+def publish(package: Package, audience: Audience = Audience.ALL_CUSTOMERS) -> PackageVersion:
+    return a_new_version(package, audience=audience, now=NOW + DAY)
+
+
+def versions() -> list[int | None]:
+    rows = Subscription.objects.order_by("pk").select_related("plan_version")
+    return [subscription.plan_version.number for subscription in rows]
+
+
+class TestAnnounce:
+    def test_leaves_a_run_for_all_customers(self):
+        """R12: written in the transaction of the publication."""
+        plan = a_published_plan()
+        subscription = a_subscription(plan=plan)
+
+        version = publish(plan)
+
+        run = RolloutRun.objects.get()
+        assert (run.version, run.package, run.status) == (version, plan, RolloutStatus.PENDING)
+        subscription.refresh_from_db()
+        assert subscription.plan_version == plan.live
+
+    def test_leaves_nothing_for_new_customers(self):
+        """R9."""
+        plan = a_published_plan()
+        a_subscription(plan=plan)
+
+        publish(plan, Audience.NEW_CUSTOMERS)
+
+        assert not RolloutRun.objects.exists()
+
+    def test_ends_an_earlier_run_that_is_not_finished(self):
+        plan = a_published_plan()
+        a_subscription(plan=plan)
+
+        publish(plan)
+        publish(plan)
+
+        statuses = list(RolloutRun.objects.order_by("pk").values_list("status", flat=True))
+        assert statuses == [RolloutStatus.CANCELED, RolloutStatus.PENDING]
+
+
+class TestRollOut:
+    def test_moves_subscriptions_and_leaves_their_prices(self, told):
+        """R10, R12, R14."""
+        plan = a_published_plan(monthly=49)
+        first, second = a_subscription(plan=plan), a_subscription(plan=plan)
+        publish(plan)
+        told.clear()
+
+        tasks.roll_out(LATER)
+
+        assert versions() == [2, 2]
+        assert told == [
+            ("changed", subscription.public_id, Cause.MIGRATION, False)
+            for subscription in (first, second)
+        ]
+        first.refresh_from_db()
+        assert first.prices[0]["amount"] == "49"
+        run = RolloutRun.objects.get()
+        assert (run.status, run.finished_at) == (RolloutStatus.COMPLETED, LATER)
+        outcomes = set(run.results.values_list("outcome", flat=True))
+        assert outcomes == {RolloutOutcome.SUCCEEDED}
+        assert run.results.count() == 2
+
+    def test_moves_the_versions_of_addons(self, told):
+        product = a_product()
+        addon = a_published_addon(product=product)
+        plan = a_published_plan(product=product, compatible_addons=[addon])
+        subscription = a_subscription(plan=plan, addons=[(addon, 2)])
+        a_subscription(plan=plan)
+
+        version = publish(addon)
+        tasks.roll_out(LATER)
+
+        assert subscription.addons.get().version == version
+        assert RolloutResult.objects.count() == 1
+
+    def test_moves_to_the_version_of_the_run_not_to_a_later_one(self):
+        """R9: that one was for new customers."""
+        plan = a_published_plan()
+        subscription = a_subscription(plan=plan)
+        publish(plan)
+        publish(plan, Audience.NEW_CUSTOMERS)
+
+        tasks.roll_out(LATER)
+
+        subscription.refresh_from_db()
+        assert subscription.plan_version.number == 2
+
+    def test_leaves_what_has_ended_and_what_others_bought(self):
+        plan, other = a_published_plan(), a_published_plan()
+        ended = a_subscription(plan=plan)
+        cancellation.cancel(
+            subscription_id=ended.public_id, time="IMMEDIATE", actor=SYSTEM, now=NOW
+        )
+        a_subscription(plan=other)
+        publish(plan)
+
+        tasks.roll_out(LATER)
+
+        assert versions() == [1, 1]
+        assert RolloutRun.objects.get().status == RolloutStatus.COMPLETED
+        assert not RolloutResult.objects.exists()
+
+    def test_changes_nothing_when_run_twice(self, told):
+        plan = a_published_plan()
+        a_subscription(plan=plan)
+        publish(plan)
+        tasks.roll_out(LATER)
+        told.clear()
+
+        assert tasks.roll_out(LATER + DAY) == 0
+
+        assert told == []
+        assert RolloutRun.objects.get().finished_at == LATER
+
+    def test_goes_on_where_it_was_interrupted(self, monkeypatch):
+        plan = a_published_plan()
+        for _ in range(3):
+            a_subscription(plan=plan)
+        publish(plan)
+        run = RolloutRun.objects.get()
+        rollout.begin(run_id=run.pk)
+        (first, *_) = rollout.next_batch(run, LATER, at_most=3)
+        rollout.move(run=run, subscription_pk=first, now=LATER)
+
+        assert rollout.conclude(run_id=run.pk, now=LATER) is None
+        assert tasks.roll_out(LATER) == 2
+
+        assert versions() == [2, 2, 2]
+        assert RolloutResult.objects.count() == 3
+
+    def test_works_in_batches(self, monkeypatch):
+        monkeypatch.setattr(tasks, "BATCH", 2)
+        plan = a_published_plan()
+        for _ in range(5):
+            a_subscription(plan=plan)
+        publish(plan)
+
+        assert tasks.roll_out(LATER) == 5
+
+        assert versions() == [2] * 5
+
+    def test_moves_a_subscription_once_though_two_workers_try(self, told):
+        plan = a_published_plan()
+        subscription = a_subscription(plan=plan)
+        publish(plan)
+        run = RolloutRun.objects.get()
+        told.clear()
+
+        for _ in range(2):
+            assert rollout.move(run=run, subscription_pk=subscription.pk, now=LATER)
+
+        assert len(told) == 1
+        assert RolloutResult.objects.count() == 1
+
+
+@pytest.fixture
+def stubborn():
+    """Refuses every change of the subscriptions whose id is in the set."""
+    refused: dict[str, type[Exception]] = {}
+
+    def refuse(subscription: Subscription, **kwargs: Any) -> None:
+        error = refused.get(subscription.public_id)
+        if error is not None:
+            raise error("No.")
+
+    subscription_changed.connect(refuse, weak=False)
+    yield refused
+    subscription_changed.disconnect(refuse)
+
+
+class TestFailures:
+    """R12: a result per subscription; one in trouble does not hold up the others."""
+
+    def test_are_noted_and_leave_the_subscription_as_it_was(self, stubborn):
+        plan = a_published_plan()
+        bad, _ = a_subscription(plan=plan), a_subscription(plan=plan)
+        stubborn[bad.public_id] = Conflict
+        publish(plan)
+
+        tasks.roll_out(LATER)
+
+        assert versions() == [1, 2]
+        run = RolloutRun.objects.get()
+        assert run.status == RolloutStatus.PARTIALLY_FAILED
+        failure = run.results.get(outcome=RolloutOutcome.FAILED)
+        assert (failure.subscription, failure.message) == (bad, "No.")
+
+    def test_of_all_are_a_failure(self, stubborn):
+        plan = a_published_plan()
+        stubborn[a_subscription(plan=plan).public_id] = Conflict
+        publish(plan)
+
+        tasks.roll_out(LATER)
+
+        assert RolloutRun.objects.get().status == RolloutStatus.FAILED
+
+    def test_that_pass_are_tried_again(self, stubborn):
+        plan = a_published_plan()
+        busy = a_subscription(plan=plan)
+        stubborn[busy.public_id] = TooBusy
+        publish(plan)
+
+        assert tasks.roll_out(LATER) == 0
+        assert RolloutRun.objects.get().status == RolloutStatus.IN_PROGRESS
+        stubborn.clear()
+        assert tasks.roll_out(LATER + DAY) == 1
+
+        assert RolloutRun.objects.get().status == RolloutStatus.COMPLETED
+
+    def test_nobody_foresaw_are_noted_too(self, stubborn):
+        plan = a_published_plan()
+        bad, _ = a_subscription(plan=plan), a_subscription(plan=plan)
+        stubborn[bad.public_id] = ZeroDivisionError
+        publish(plan)
+
+        tasks.roll_out(LATER)
+
+        assert versions() == [1, 2]
+        assert RolloutRun.objects.get().status == RolloutStatus.PARTIALLY_FAILED
+
+
+class TestCancel:
+    def test_leaves_the_rest_where_it_is(self):
+        plan = a_published_plan()
+        a_subscription(plan=plan)
+        publish(plan)
+        run = RolloutRun.objects.get()
+
+        rollout.cancel(run_id=run.pk, actor=SYSTEM, now=LATER)
+        tasks.roll_out(LATER)
+
+        assert versions() == [1]
+        run.refresh_from_db()
+        assert run.status == RolloutStatus.CANCELED
+
+    def test_comes_too_late_when_it_is_over(self):
+        plan = a_published_plan()
+        publish(plan)
+        tasks.roll_out(LATER)
+
+        with pytest.raises(RolloutFinished):
+            rollout.cancel(run_id=RolloutRun.objects.get().pk, actor=SYSTEM, now=LATER)
+
+    def test_knows_no_others(self):
+        with pytest.raises(UnknownRollout):
+            rollout.cancel(run_id=1, actor=SYSTEM, now=LATER)
+
+
+def migrate(subscription: Subscription) -> Subscription:
+    return rollout.migrate(subscription_id=subscription.public_id, actor=SYSTEM, now=LATER)
+
+
+class TestMigrate:
+    def test_moves_everything_to_the_latest_versions_and_prices(self, told):
+        """R10: the only way for new prices to reach an existing subscription."""
+        product = a_product()
+        addon = a_published_addon(product=product, monthly=9)
+        plan = a_published_plan(product=product, monthly=49, compatible_addons=[addon])
+        subscription = a_subscription(plan=plan, addons=[(addon, 2)])
+        newer_addon = publish(addon, Audience.NEW_CUSTOMERS)
+        newer = publish(plan, Audience.NEW_CUSTOMERS)
+        newer_price = [{**subscription.prices[0], "amount": "1"}]
+        Subscription.objects.update(prices=newer_price)
+        told.clear()
+
+        moved = migrate(subscription)
+
+        assert moved.plan_version == newer
+        assert moved.addons.get().version == newer_addon
+        assert [price["amount"] for price in moved.prices] == ["49", "9"]
+        assert told == [("changed", subscription.public_id, Cause.MIGRATION, False)]
+        (entry, *_) = activity.for_subject("subscription", subscription.public_id)
+        assert entry.event == "subscription.migrated"
+
+    def test_changes_nothing_where_all_is_the_latest(self, told):
+        subscription = a_subscription(a_customer())
+        told.clear()
+
+        migrate(subscription)
+
+        assert told == []
+
+    def test_refuses_what_has_ended(self):
+        subscription = a_subscription()
+        cancellation.cancel(
+            subscription_id=subscription.public_id, time="IMMEDIATE", actor=SYSTEM, now=NOW
+        )
+
+        with pytest.raises(SubscriptionEnded):
+            migrate(subscription)
