@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from credits.book import Entry, EntryType, PoolState
@@ -11,6 +11,8 @@ from credits.summaries import source_of
 from workspace.actors import SYSTEM
 
 ENTRIES_PER_PAGE = 25
+
+NOTICEABLE = timedelta(minutes=1)
 
 LABELS = {
     EntryType.GRANTED: "Granted",
@@ -61,6 +63,11 @@ class EntryLine:
     def label(self) -> str:
         """What happened, in a word."""
         return LABELS[self.type]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it was written down noticeably later than it took effect."""
+        return self.recorded_at is not None and self.recorded_at - self.effective_at >= NOTICEABLE
 
 
 @dataclass(slots=True, frozen=True)
