@@ -65,6 +65,7 @@ UNFOLD: dict[str, object] = {
             "catalog.feature",
             "catalog.credittype",
             "subscriptions.customer",
+            "credits.grant",
         ],
         "show_history": False,
     },
@@ -90,6 +91,12 @@ UNFOLD: dict[str, object] = {
                 "title": "Operations",
                 "separator": True,
                 "items": [
+                    {
+                        "title": "Resets",
+                        "icon": "autorenew",
+                        "link": reverse_lazy("admin:credits_pool_resets"),
+                        "permission": may("credits.view_pool"),
+                    },
                     screen("API keys", "key", "workspace_apikey"),
                     screen("Activity", "history", "workspace_activity"),
                     screen("Users", "badge", "workspace_user"),

@@ -1,0 +1,174 @@
+"""A chart of use as a drawing: bars, grid lines and labels with their places."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_CEILING, Decimal
+
+from credits.charts import Reach, UsageOverTime
+from workspace.templatetags.stipend import credits as in_digits
+
+WIDTH, HEIGHT = Decimal(1000), Decimal(200)
+"""Of the drawing; it is stretched to the place it gets."""
+GAP = Decimal("0.28")
+"""Share of a step that stays empty between two bars."""
+GRID_LINES = 4
+MOST_LABELS = 8
+NICE = [Decimal(tenths) / 10 for tenths in (10, 12, 16, 20, 24, 32, 40, 60, 80, 100)]
+
+
+@dataclass(slots=True, frozen=True)
+class Bar:
+    """A piece of a stack, with what it says when pointed at."""
+
+    x: str
+    y: str
+    width: str
+    height: str
+    colour: int
+    title: str
+
+
+@dataclass(slots=True, frozen=True)
+class Mark:
+    """A label beside the drawing, at so many percent of its side."""
+
+    text: str
+    at: str
+
+
+@dataclass(slots=True, frozen=True)
+class Key:
+    """One line of the legend."""
+
+    name: str
+    total: str
+    colour: int
+
+
+@dataclass(slots=True, frozen=True)
+class Row:
+    """One step in the table that says the same as the chart."""
+
+    step: str
+    amounts: tuple[str, ...]
+    total: str
+
+
+@dataclass(slots=True, frozen=True)
+class Drawing:
+    """All of it, finished: a template only places what is here."""
+
+    width: str
+    height: str
+    bars: tuple[Bar, ...]
+    levels: tuple[Mark, ...]
+    lines: tuple[str, ...]
+    steps: tuple[Mark, ...]
+    legend: tuple[Key, ...]
+    rows: tuple[Row, ...]
+    total: str
+    summary: str
+
+
+def draw(use: UsageOverTime, reach: Reach) -> Drawing:
+    """Stacked bars by feature, one stack per step."""
+    stacks = list(zip(*(part.amounts for part in use.parts), strict=True))
+    top = ceiling(max((sum(stack, Decimal(0)) for stack in stacks), default=Decimal(0)))
+    names = [_name(step, reach) for step in use.steps]
+    labels = [part.name for part in use.parts]
+    total = in_digits(use.total)
+    return Drawing(
+        width=_plain(WIDTH),
+        height=_plain(HEIGHT),
+        bars=tuple(_bars(stacks, names, labels, top)),
+        levels=tuple(
+            Mark(in_digits(top * part / GRID_LINES), _plain(100 - Decimal(100) * part / GRID_LINES))
+            for part in range(GRID_LINES + 1)
+        ),
+        lines=tuple(_plain(HEIGHT - HEIGHT * part / GRID_LINES) for part in range(GRID_LINES + 1)),
+        steps=tuple(_step_marks(use.steps, reach)),
+        legend=tuple(
+            Key(part.name, in_digits(part.total), colour)
+            for colour, part in enumerate(use.parts, start=1)
+        ),
+        rows=tuple(
+            Row(
+                name,
+                tuple(in_digits(amount) for amount in stack),
+                in_digits(sum(stack, Decimal(0))),
+            )
+            for name, stack in zip(names, stacks, strict=False)
+        )[::-1],
+        total=total,
+        summary=f"{total} used from {names[0]} to {names[-1]}",
+    )
+
+
+def ceiling(largest: Decimal) -> Decimal:
+    """The smallest round number that the axis can end with: quarters of it are round too."""
+    if largest <= 0:
+        return Decimal(GRID_LINES)
+    scale = Decimal(1).scaleb(largest.adjusted())
+    return next(nice * scale for nice in NICE if nice * scale >= largest)
+
+
+def _bars(
+    stacks: list[tuple[Decimal, ...]], names: list[str], labels: list[str], top: Decimal
+) -> list[Bar]:
+    bars = []
+    slot = WIDTH / max(len(names), 1)
+    for place, (name, stack) in enumerate(zip(names, stacks, strict=False)):
+        below = Decimal(0)
+        for colour, (label, amount) in enumerate(zip(labels, stack, strict=True), start=1):
+            if not amount:
+                continue
+            height = HEIGHT * amount / top
+            below += height
+            bars.append(
+                Bar(
+                    x=_plain(slot * (place + GAP / 2)),
+                    y=_plain(HEIGHT - below),
+                    width=_plain(slot * (1 - GAP)),
+                    height=_plain(height),
+                    colour=colour,
+                    title=f"{name}: {label} {in_digits(amount)}",
+                )
+            )
+    return bars
+
+
+def _step_marks(steps: tuple[datetime, ...], reach: Reach) -> list[Mark]:
+    """As many labels as fit, each under the middle of its bar, the latest among them."""
+    every = int((Decimal(len(steps)) / MOST_LABELS).to_integral_value(ROUND_CEILING))
+    return [
+        Mark(_short(step, reach), _plain(Decimal(100) * (place + Decimal("0.5")) / len(steps)))
+        for place, step in enumerate(steps)
+        if (len(steps) - 1 - place) % every == 0
+    ]
+
+
+def _name(step: datetime, reach: Reach) -> str:
+    """A step in full, such as "22 Nov 2026" or "22 Nov 2026, 14:00 UTC"."""
+    match reach:
+        case Reach.DAY:
+            return f"{step:%-d %b %Y, %H:%M} UTC"
+        case Reach.YEAR:
+            return f"{step:%B %Y}"
+    return f"{step:%-d %b %Y}"
+
+
+def _short(step: datetime, reach: Reach) -> str:
+    match reach:
+        case Reach.DAY:
+            return f"{step:%H:%M}"
+        case Reach.WEEK:
+            return f"{step:%a %-d}"
+        case Reach.YEAR:
+            return f"{step:%b %y}"
+    return f"{step:%-d %b}"
+
+
+def _plain(value: Decimal) -> str:
+    """A coordinate without exponent or zeros that say nothing."""
+    text = f"{value:.3f}".rstrip("0").rstrip(".")
+    return text or "0"

@@ -1,0 +1,158 @@
+"""Operations → Resets: whether time is written down, and what stands in the way (R24)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django_q.models import Task
+
+from credits import resets
+from credits.admin.adjusting import AdjustPage
+from credits.admin.customer_credits import CreditsPage
+from credits.admin.customer_usage import UsagePage
+from credits.admin.words import ago, name_of, pool_url
+from credits.models import Pool
+from subscriptions.models import Customer
+from workspace.actors import Actor
+from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin, button
+from workspace.admin.pages import bound
+from workspace.templatetags.stipend import credits as in_digits
+
+SWEEP = "credits.tasks.sweep"
+MOST_SHOWN = 100
+MISSED_TICKS = 3
+"""So many ticks without a sweep, and no worker seems to run."""
+
+
+class ResetsPage(ObjectPage):
+    """The health of the worker. Balances are right without it: they are read through time."""
+
+    name = "resets"
+    label = "Resets"
+    permission = "credits.view_pool"
+    is_about_one = False
+    template_name = "admin/credits/resets.html"
+
+    def content(self) -> dict[str, Any]:
+        """The last sweep, what is due, and what was set aside; a constant number of queries."""
+        sweep = Task.objects.filter(func=SWEEP).order_by("-started").first()
+        due = Pool.objects.due(self.now).select_related(*NAMED_BY)
+        aside = Pool.objects.exclude(set_aside_at=None).select_related(*NAMED_BY)
+        found = list(aside.order_by("-set_aside_at", "pk")[: MOST_SHOWN + 1])
+        health, advice = self._health(sweep)
+        return {
+            "sweep": sweep,
+            "sweep_result": str(sweep.result or "") if sweep and sweep.success else "",
+            "sweep_ago": ago(sweep.started, self.now) if sweep else "",
+            "health": health,
+            "advice": advice,
+            "due_count": in_digits(due.count()),
+            **self._oldest(due),
+            "aside": [self._row(pool) for pool in found[:MOST_SHOWN]],
+            "has_more_aside": len(found) > MOST_SHOWN,
+            "aside_count": in_digits(aside.count()),
+            "may_try_again": self.user.has_perm("credits.change_pool"),
+        }
+
+    def _oldest(self, due: QuerySet[Pool]) -> dict[str, Any]:
+        oldest = due.order_by("next_change_at").first()
+        if oldest is None or oldest.next_change_at is None:
+            return {"oldest": None}
+        return {
+            "oldest": oldest,
+            "oldest_ago": ago(oldest.next_change_at, self.now),
+            "oldest_name": name_of(oldest),
+            "oldest_url": pool_url(oldest),
+        }
+
+    def _health(self, sweep: Task | None) -> tuple[Badge, str]:
+        patience = timedelta(seconds=MISSED_TICKS * max(settings.STIPEND_SWEEP_SECONDS, 20))
+        if sweep is None:
+            return Badge("Never seen", "warning"), START_A_WORKER
+        if self.now - sweep.started > patience:
+            return Badge("Not running", "danger"), START_A_WORKER
+        if not sweep.success:
+            return Badge(
+                "Failing", "danger"
+            ), "The last sweep failed. Operations → Tasks shows why."
+        return Badge("Running", "success"), ""
+
+    def _row(self, pool: Pool) -> dict[str, Any]:
+        back = f"?next={self.request.path}"
+        return {
+            "pool": pool,
+            "name": name_of(pool),
+            "url": pool_url(pool),
+            "try_again_url": self.model_admin.url_of("try_again", pool.pk) + back,
+        }
+
+
+NAMED_BY = ("customer", "credit_type", "resource")
+START_A_WORKER = (
+    "Start one with “manage.py run_worker”. Until then balances and answers are right, but "
+    "resets are not written down and nobody is notified."
+)
+
+
+@admin.register(Pool)
+class PoolAdmin(ReadOnly, WorkspaceAdmin):
+    """Pools are looked at on their customer's page; here is what keeps them moving."""
+
+    pages = [ResetsPage]
+    has_activity = False
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the pages that belong to a customer but are made here."""
+        customer_admin = self.admin_site.get_model_admin(Customer)
+        tabs = [
+            path(
+                f"customers/<path:object_id>/{page.address}/",
+                self.admin_site.admin_view(bound(page, model_admin=customer_admin)),
+                name=f"credits_customer_{page.url_name}",
+            )
+            for page in (CreditsPage, UsagePage, AdjustPage)
+        ]
+        return [*tabs, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Pool]:
+        """With what a pool is named by."""
+        rows: QuerySet[Pool] = super().get_queryset(request)
+        return rows.select_related(*NAMED_BY)
+
+    def object_title(self, obj: Pool) -> str:
+        """Whose it is."""
+        return name_of(obj)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """There is no list of all pools."""
+        return HttpResponseRedirect(self.url_of("resets"))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A pool is shown on the Credits tab."""
+        pool = self.get_object(request, object_id)
+        return HttpResponseRedirect(pool_url(pool)) if pool else self.gone(request)
+
+    @button(
+        "Try again",
+        permission="credits.change_pool",
+        icon="restart_alt",
+        is_available=lambda pool: pool.set_aside_at is not None,
+        description="The next sweep takes this pool up again. If it fails again, it is set aside "
+        "again.",
+    )
+    def try_again(self, pool: Pool, actor: Actor, now: datetime) -> str:
+        """Let sweeps take up a pool that was set aside."""
+        resets.try_again(pool_id=pool.pk)
+        return f"{name_of(pool)} is tried again with the next sweep."

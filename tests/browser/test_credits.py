@@ -1,0 +1,129 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from credits import resets
+from credits.book import GrantType
+from credits.models import Pool
+from subscriptions import periods
+from tests.browser.looks import in_every_look
+from tests.builders import a_metered_feature, a_resource
+from tests.credits.pools import a_pool, a_pool_of_a_plan, consumed, granted, stored
+from tests.workspace.builders import a_user
+from workspace.models import Role
+
+SERIOUS = {"serious", "critical"}
+
+
+@pytest.fixture
+def pool(live_server: LiveServer) -> Pool:
+    """A pool with something of everything, of a plan that began a month ago."""
+    now = timezone.now()
+    begin = periods.boundary(now, -1) + timedelta(hours=1)
+    pool = a_pool_of_a_plan(5000, now=begin)
+    granted(pool, "2000.5", name="Top-up", now=begin, unit_cost=2)
+    granted(pool, 50_000, name="Order 4711", now=begin, payment_pending=True)
+    gift = {"type": GrantType.PROMOTIONAL, "expires_at": now + timedelta(days=20)}
+    granted(pool, 250, name="Gift", now=begin, **gift)
+    for number in range(30):
+        consumed(
+            pool, 40, feature=a_metered_feature(now=begin), now=begin + number * timedelta(days=1)
+        )
+    sealed = a_pool(
+        pool.customer, pool.credit_type, a_resource(pool.customer, now=begin), now=begin
+    )
+    consumed(sealed, 15, now=begin)
+    resets.set_aside(pool_id=a_pool_of_a_plan(now=begin).pk, because="ValueError: odd", now=now)
+    return stored(pool)
+
+
+def sign_in(page: Page, role: Role = Role.CUSTOMER_SUPPORT) -> None:
+    user = a_user(role)
+    page.goto("/admin/login/")
+    page.fill("[name=username]", user.get_username())
+    page.fill("[name=password]", "correct horse battery")
+    page.click("button[type=submit]")
+
+
+def addresses(pool: Pool) -> list[str]:
+    customer = f"/admin/credits/pool/customers/{pool.customer_id}"
+    return [
+        f"{customer}/credits/?grants=all&range=week",
+        f"{customer}/entitlement-usage/",
+        f"{customer}/adjust-credits/",
+        "/admin/credits/pool/resets/",
+    ]
+
+
+def findings(page: Page) -> list[str]:
+    """What makes the page hard to use for some people."""
+    found: Any = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
+        for each in found
+        if each["impact"] in SERIOUS
+    ]
+
+
+class TestCreditScreens:
+    @in_every_look
+    def test_fit_and_can_be_used_by_everybody(self, page: Page, pool: Pool) -> None:
+        sign_in(page)
+
+        for address in addresses(pool):
+            page.goto(address)
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+            assert findings(page) == [], address
+
+    def test_show_a_pool_as_soon_as_it_is_picked(self, page: Page, pool: Pool) -> None:
+        sign_in(page)
+        page.goto(addresses(pool)[0])
+
+        page.select_option("[name=resource]", index=1)
+
+        page.wait_for_url("**resource=workspace**")
+        expect(page.locator(".cx-card-value").first).to_have_text("−15")
+
+    def test_open_the_chart_as_a_table(self, page: Page, pool: Pool) -> None:
+        sign_in(page)
+        page.goto(addresses(pool)[0])
+
+        page.get_by_text("Show as table").press("Enter")
+
+        expect(page.get_by_role("region", name="Usage as a table")).to_be_visible()
+
+
+class TestAdjustment:
+    def test_follows_what_is_typed_and_is_confirmed(self, page: Page, pool: Pool) -> None:
+        sign_in(page)
+        page.goto(addresses(pool)[2])
+
+        page.get_by_label("Subtract credits").check()
+        assert not page.get_by_label("Priority").is_visible()
+        page.get_by_label("Amount").fill("1,000")
+        page.locator(".cx-change").wait_for()
+        shown = page.locator("[name=previewed]").input_value()
+        page.get_by_label("Reason").fill("Refund of order 4711")
+        expect(page.locator("[name=previewed]")).not_to_have_value(shown)
+        page.get_by_role("button", name="Adjust balance").click()
+
+        expect(page.locator("body")).to_contain_text("1,000 credits subtracted")
+
+    def test_works_without_the_script_that_follows(self, page: Page, pool: Pool) -> None:
+        page.route("**/live_form.js", lambda route: route.fulfill(body=""))
+        sign_in(page)
+        page.goto(addresses(pool)[2])
+
+        page.get_by_label("Amount").fill("50")
+        page.get_by_label("Reason").fill("Goodwill")
+        page.get_by_role("button", name="Update summary").click()
+        expect(page.locator(".cx-change")).to_be_visible()
+        page.get_by_role("button", name="Adjust balance").click()
+
+        expect(page.locator("body")).to_contain_text("50 credits granted")
