@@ -206,8 +206,6 @@ class Switch:
 
     def keeps(self, schedule: ScheduleState, allowance: Allowance, span: Span) -> bool:
         """Whether a running schedule goes on as what `allowance` says: same periods."""
-        if self.change.cause == Cause.PLAN_CHANGE and self.change.resets:
-            return schedule.source_is_addon and schedule.anchor_at == span.anchor_at
         return (
             schedule.anchor_at == span.anchor_at
             and schedule.cadence == allowance.source.cadence

@@ -442,6 +442,18 @@ class TestApplyToPlans:
 
         assert customer.balance(LATE_JANUARY) == 40
 
+    def test_keeps_a_published_decrease_for_the_reset_when_only_the_billing_changes(self, market):
+        """R14: 40 are left of 100 until the reset, which gives 30."""
+        plan = market.plan(100, yearly=400)
+        customer = Subscriber(plan)
+        customer.use(60, MID_JANUARY)
+        market.publish(plan, 30, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        assert customer.change(LATE_JANUARY, plan, billing_period="ANNUALLY") == []
+        assert customer.balance(LATE_JANUARY) == 40
+        assert customer.balance(FEBRUARY) == 30
+
     def test_begins_a_new_period_where_that_is_wished(self, market):
         """R26, R31."""
         customer = Subscriber(market.plan(100))

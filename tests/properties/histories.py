@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from hypothesis import strategies as st
 
 from catalog.models import Behaviour, Cadence, CreditType
 from credits import changes, recurring, timeline
-from credits.book import EntryType, GrantType, PoolState, Stage
+from credits.book import EntryType, GrantState, GrantType, PoolState, Stage
 from credits.recurring import Allowance
 from subscriptions.causes import Cause
 from subscriptions.entitlements import CreditSource
@@ -147,35 +146,69 @@ class History:
 AMOUNTS = st.sampled_from([1, 7, 30, 60, 100, 250, 1000]).map(Decimal) | st.integers(
     1, 200_000_000
 ).map(lambda micros: Decimal(micros).scaleb(-6))
-WAITS = st.sampled_from(
-    [timedelta(0), MOMENT, timedelta(hours=5), DAY, 9 * DAY, 31 * DAY, 70 * DAY, 400 * DAY]
-)
+SHORT_WAITS = [timedelta(0), MOMENT, timedelta(hours=5), DAY, 3 * DAY]
+LONG_WAITS = [9 * DAY, 31 * DAY, 70 * DAY, 400 * DAY]
+WAITS = st.sampled_from(SHORT_WAITS + LONG_WAITS)
+PLAN_CHANGES = st.builds(ChangePlan, st.sampled_from(list(PLANS)), st.booleans())
+USES = st.builds(Use, AMOUNTS)
 ACTS = st.one_of(
-    st.builds(Use, AMOUNTS),
+    USES,
+    PLAN_CHANGES,
+    st.builds(Hold, st.sampled_from(list(ADDONS)), st.integers(0, 3)),
+    st.builds(Hold, st.sampled_from([5, 6]), st.integers(0, 1)),
+    USES,
+    PLAN_CHANGES,
     st.builds(
         Give,
         AMOUNTS,
         st.sampled_from([GrantType.PAID, GrantType.PROMOTIONAL]),
         st.sampled_from([0, 10, 10, 20]),
         WAITS,
-        st.none() | st.sampled_from([MOMENT, DAY, 31 * DAY, 200 * DAY]),
+        st.sampled_from([None, MOMENT, DAY, 31 * DAY, 200 * DAY]),
     ),
-    st.builds(Hold, st.sampled_from(list(ADDONS)), st.integers(0, 3)),
-    st.builds(ChangePlan, st.sampled_from(list(PLANS)), st.booleans()),
-    st.builds(Use, AMOUNTS),
-    st.builds(Hold, st.sampled_from([5, 6]), st.integers(0, 1)),
     st.builds(Publish, st.sampled_from(list(PACKAGES)), AMOUNTS),
     st.builds(Void, st.integers(0, 3)),
-    st.builds(Cancel, st.none() | WAITS),
-    st.just(MoveAnchor()),
-    st.builds(MoveTrialEnd, WAITS.filter(bool)),
-    st.just(Rest()),
+    st.sampled_from(
+        [
+            MoveAnchor(),
+            MoveTrialEnd(3 * DAY),
+            MoveTrialEnd(31 * DAY),
+            Cancel(timedelta(0)),
+            Cancel(9 * DAY),
+            Cancel(None),
+            Rest(),
+        ]
+    ),
 )
+WITHIN_A_PERIOD = st.lists(
+    st.builds(
+        Step,
+        st.sampled_from(SHORT_WAITS),
+        st.one_of(
+            USES,
+            PLAN_CHANGES,
+            st.builds(Hold, st.sampled_from([4, 4, 5]), st.sampled_from([0, 0, 1])),
+            USES,
+            PLAN_CHANGES,
+        ),
+    ),
+    min_size=5,
+    max_size=12,
+)
+"""Where marks and what is carried along matter."""
+
+OVER_YEARS = st.lists(
+    st.builds(Step, st.sampled_from([None, None, *SHORT_WAITS, *LONG_WAITS]), ACTS),
+    min_size=3,
+    max_size=14,
+)
+"""A wait of None twice among the others: much happens at the very instant of a change."""
+
 HISTORIES = st.builds(
     History,
     st.sampled_from(list(PLANS)),
-    st.none() | st.sampled_from([DAY, 9 * DAY, 31 * DAY, 45 * DAY]),
-    st.lists(st.builds(Step, st.none() | WAITS, ACTS), min_size=1, max_size=14).map(tuple),
+    st.sampled_from([None, None, DAY, 9 * DAY, 31 * DAY, 45 * DAY]),
+    st.one_of(OVER_YEARS, WITHIN_A_PERIOD).map(tuple),
 )
 
 
@@ -279,12 +312,15 @@ class Customer:
         self.pool.grants.append(grant)
         timeline.turn(self.pool, self.now)
 
-    def voidable(self) -> list[Any]:
-        return [
-            grant
-            for grant in self.pool.grants
-            if grant.stage != Stage.CLOSED and grant.type != GrantType.OVERDRAFT
-        ]
+    def voidable(self) -> list[GrantState]:
+        return sorted(
+            (
+                grant
+                for grant in self.pool.grants
+                if grant.stage != Stage.CLOSED and grant.type != GrantType.OVERDRAFT
+            ),
+            key=lambda grant: (grant.effective_at, source_of(grant)),
+        )
 
     def hold(self, addon: int, quantity: int) -> None:
         had = self.addons.pop(addon, None)
@@ -319,7 +355,8 @@ class Customer:
         if self.is_over:
             return []
         sources = [self.source(self.plan, 1, None)]
-        sources += [self.source(key, quantity, at) for key, (quantity, at) in self.addons.items()]
+        by_age = sorted(self.addons.items(), key=lambda item: (item[1][1], item[0]))
+        sources += [self.source(key, quantity, since) for key, (quantity, since) in by_age]
         return recurring.in_force(sources)
 
     def source(self, key: int, quantity: int, attached_at: datetime | None) -> CreditSource:
@@ -351,6 +388,11 @@ class Customer:
             if grant.schedule is not None:
                 period = (grant.period_starts_at, grant.period_ends_at)
                 self.largest.setdefault((grant.schedule.source_id, period), grant.schedule.amount)
+
+
+def source_of(grant: GrantState) -> int:
+    """The package that a recurring grant comes from; 0 for others."""
+    return 0 if grant.schedule is None else grant.schedule.source_id
 
 
 Watch = Callable[[Customer, Step], None]
