@@ -125,6 +125,11 @@ class Included:
         """What the periods of use are counted from."""
         return self.parts[0][0].billing_cycle_anchor
 
+    @property
+    def started_at(self) -> datetime:
+        """Since when any of it is included."""
+        return self.parts[0][0].started_at
+
     def window(self, now: datetime) -> tuple[datetime, datetime] | None:
         """The period in which use counts at `now`; None if it never starts again."""
         first = self.first

@@ -18,7 +18,7 @@ from django.db.models.functions import TruncDay, TruncHour, TruncMonth
 from catalog.amounts import ZERO, rounded
 from catalog.models import Aggregation, Feature
 from credits import entitlements
-from credits.entitlements import Holder
+from credits.entitlements import Holder, Included
 from credits.models import Consumption, UsageRecord
 from subscriptions import periods
 from workspace.errors import BadInput
@@ -134,14 +134,8 @@ def of_feature(
         RangeTooLong: the range holds more than a thousand steps or resets.
     """
     included = entitlements.included(holder, end).get(feature.pk)
-    window = included.window(start) if included else None
-    resets = []
-    while included and window and window[1] < end:
-        resets.append(window[1])
-        window = included.window(window[1])
-        if len(resets) > MOST_STEPS:
-            raise RangeTooLong("Choose a shorter range.", field="startDate")
     first = included.window(start) if included else None
+    resets = _resets(included, start, end) if included else []
     ends = [at for at in _steps(start, end, step_for(start, end)) if at > start]
     records = UsageRecord.objects.filter(
         customer=holder.customer,
@@ -163,6 +157,18 @@ def of_feature(
         HistorySeries(tags, tuple(_points(feature, rows[tags], marks, set(resets))))
         for tags in sorted(rows)
     ], resets
+
+
+def _resets(included: Included, start: datetime, end: datetime) -> list[datetime]:
+    """When use began again from zero in [start, end); its very beginning is no reset."""
+    resets: list[datetime] = []
+    window = included.window(start)
+    while window is not None and window[1] < end:
+        if len(resets) > MOST_STEPS:
+            raise RangeTooLong("Choose a shorter range.", field="startDate")
+        resets.append(window[1])
+        window = included.window(window[1])
+    return [at for at in resets if at > included.started_at]
 
 
 @dataclass(slots=True)

@@ -257,6 +257,13 @@ class TestHistory:
         resets = [point["timestamp"] for point in series["points"] if point["isResetPoint"]]
         assert resets == ["2026-02-01T10:00:00.000Z"]
 
+    def test_does_not_take_the_beginning_for_a_reset(self, acme):
+        acme.now = NOW.replace(day=2)
+
+        answer = acme.get("usage/acme/history/images", startDate="2025-12-20T00:00:00Z")
+
+        assert answer.data["markers"] == []
+
     def test_parts_use_by_dimension(self, acme):
         for model in ("large", "small", "large"):
             event = {
