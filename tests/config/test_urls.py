@@ -1,0 +1,41 @@
+import pytest
+from django.test import Client
+
+from tests.application import Application
+
+
+class TestDescription:
+    @pytest.mark.parametrize("path", ["/api/docs", "/api/schema"])
+    def test_is_open_to_all(self, db, client: Client, path):
+        assert client.get(path).status_code == 200
+
+    def test_asks_no_other_host(self, db, client: Client):
+        page = client.get("/api/docs").content.decode()
+
+        assert "http://" not in page.replace("http://testserver", "")
+        assert "https://" not in page
+
+    def test_names_the_addresses_of_every_app(self, db, client: Client):
+        described = client.get("/api/schema", headers={"Accept": "application/json"}).json()
+
+        assert {
+            "/api/v1/credits/consumption",
+            "/api/v1/customers/{customer_id}/entitlements/check",
+            "/api/v1/subscriptions",
+            "/v1/c/{customer_id}/entitlements-state.json",
+        } <= set(described["paths"])
+
+
+class TestUnknownAddress:
+    @pytest.mark.parametrize(
+        "path", ["/api/v1/nothing", "/api/v2/customers", "/v1/nothing", "/api/v1/customers/"]
+    )
+    def test_answers_in_json_to_those_with_a_key(self, db, path):
+        application = Application()
+
+        known = application.get(path)
+        application.client.defaults["HTTP_X_API_KEY"] = ""
+        unknown = application.get(path)
+
+        assert (known.status, known.body["code"]) == (404, "NotFound")
+        assert (unknown.status, unknown.body["code"]) == (401, "Unauthenticated")
