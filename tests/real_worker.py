@@ -57,7 +57,7 @@ def database_url() -> str:
     return f"postgres://{login}/{database['NAME']}"
 
 
-def eventually(condition: Callable[[], object], *, seconds: float = 20) -> bool:
+def eventually(condition: Callable[[], object], *, seconds: float = 60) -> bool:
     """Whether the condition comes true in time; looks again and again."""
     give_up_at = time.monotonic() + seconds
     while time.monotonic() < give_up_at:
