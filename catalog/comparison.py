@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from catalog import inheritance, wording
 from catalog.models import (
+    Behaviour,
     BillingModel,
     Charge,
     ConsumptionMapping,
@@ -80,7 +81,9 @@ def compare(before: Contents | None, after: Contents) -> list[Change]:
             key=lambda entitlement: entitlement.credit_type_id,
             label=lambda entitlement: str(entitlement.credit_type),
             fields=_credit_fields,
-            summary=wording.credit_value,
+            summary=lambda entitlement: (
+                wording.credit_value(entitlement) + _over_the_plan(entitlement)
+            ),
         ),
         *_items(
             "Entitlements",
@@ -89,7 +92,9 @@ def compare(before: Contents | None, after: Contents) -> list[Change]:
             key=lambda entitlement: entitlement.feature_id,
             label=lambda entitlement: str(entitlement.feature),
             fields=_feature_fields,
-            summary=wording.feature_value,
+            summary=lambda entitlement: (
+                wording.feature_value(entitlement) + _over_the_plan(entitlement)
+            ),
         ),
         *_items(
             "Price",
@@ -211,6 +216,11 @@ def _credit_fields(entitlement: CreditEntitlement) -> dict[str, str]:
 
 def _feature_fields(entitlement: FeatureEntitlement) -> dict[str, str]:
     return {"Value": wording.feature_value(entitlement), **_common_fields(entitlement)}
+
+
+def _over_the_plan(entitlement: CreditEntitlement | FeatureEntitlement) -> str:
+    """A word where an add-on takes the place of what the plan includes (R16)."""
+    return ", overrides plan limit" if entitlement.behaviour == Behaviour.OVERRIDE else ""
 
 
 def _charge_key(charge: Charge) -> Hashable:

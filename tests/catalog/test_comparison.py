@@ -16,6 +16,7 @@ from tests.builders import (
     a_published_addon,
     a_published_plan,
     a_rate,
+    an_addon,
     reloaded,
     some_credits,
     some_units,
@@ -66,6 +67,14 @@ class TestCompare:
                 "10 credits per image",
             ),
         ]
+
+    def test_says_of_an_addon_that_it_overrides_the_plan(self):
+        credit_type = a_credit_type("API Credits")
+        addon = an_addon(entitlements=[some_credits(credit_type, 500, behaviour="Override")])
+
+        row = next(change for change in changes_of(addon) if change.section == "Entitlements")
+
+        assert row.after == "500 credits / month, overrides plan limit"
 
     def test_shows_changes_field_by_field(self):
         """R9."""
