@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog import entitlements, inheritance
 from catalog.admin.dialogs import DraftDialog, DraftForm, set_choices
@@ -68,7 +69,7 @@ class TermsForm(DraftForm):
         label="Visibility: hidden from",
         required=False,
         choices=HiddenFrom.choices,
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -115,7 +116,7 @@ class CreditTermsForm(TermsForm):
         required=False,
         empty_label="None",
         help_text="The amount then counts per unit that the customer has bought, such as "
-        "per seat. Only numbers that the package includes can be linked.",
+        "per seat. Only numbers that are included here can be linked.",
     )
     field_order = ["revision", "amount", "cadence", "limit", "behaviour", "linked_feature"]
 
@@ -157,7 +158,7 @@ class FeatureTermsForm(TermsForm):
         required=False,
     )
     enum_values = forms.MultipleChoiceField(
-        label="Values", required=False, widget=forms.CheckboxSelectMultiple
+        label="Values", required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     field_order = ["revision", "usage", "usage_limit", "reset_period", "enum_values", "limit"]
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog import archiving, comparison, drafts, packages, wording
 from catalog.admin import sections
@@ -75,7 +76,7 @@ class DetailsForm(DraftForm):
     hidden_from = forms.MultipleChoiceField(
         choices=HiddenFrom.choices,
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Where customers do not see it.",
     )
 
@@ -182,7 +183,7 @@ class AddonsForm(DraftForm):
         Package.objects.none(),
         label="Add-ons",
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -253,7 +254,7 @@ class NewPackageForm(DialogForm):
 
     product = forms.ModelChoiceField(Product.objects.active(), empty_label=None)
     name = Line(max_length=255)
-    public_id = an_id_field("package")
+    public_id = an_id_field("plan")
     description = Paragraph(max_length=255, required=False)
     pricing_type = forms.ChoiceField(
         label="Pricing", choices=PricingType.choices, initial=PricingType.PAID
@@ -263,6 +264,7 @@ class NewPackageForm(DialogForm):
 class NewAddonForm(NewPackageForm):
     """An add-on also says how often it can be bought (R6)."""
 
+    public_id = an_id_field("add-on")
     instances = forms.ChoiceField(
         label="Quantity",
         choices=[(SINGLE, "Single instance"), (MULTIPLE, "Multiple instances")],
