@@ -75,7 +75,7 @@ def lock(package_id: int, *, revision: int | None) -> PackageVersion:
     if draft is None:
         raise NoDraft(
             f"{package.name} has no open draft. It was published or discarded meanwhile, "
-            "or never opened; press Edit to open one."
+            "or never opened: open one first."
         )
     if revision is not None and draft.revision != revision:
         raise StaleDraft(

@@ -13,6 +13,7 @@ from catalog.models import (
     Feature,
     FeatureEntitlement,
     FeatureType,
+    MeterType,
 )
 from workspace import activity
 from workspace.actors import Actor
@@ -154,6 +155,8 @@ def update(
 ) -> Feature:
     """Change a feature, its values or its meter (R7).
 
+    A meter of events makes a feature incremental that was not metered, unless it says more.
+
     Raises:
         UnknownFeature: there is none.
         InvalidField: as in `create`.
@@ -162,6 +165,8 @@ def update(
         FeatureIncluded: a package includes a value that is to be removed.
     """
     feature = lock(feature_id)
+    if changes.get("aggregation") and not feature.is_metered:
+        changes.setdefault("meter_type", MeterType.INCREMENTAL)
     changed = changed_fields(feature, changes)
     check_meter(feature)
     if not changed:
@@ -238,8 +243,6 @@ def _check_enum_values(feature: Feature) -> None:
         if values:
             raise InvalidField("Only a list has values.", field="enum_values")
         return
-    if not values:
-        raise InvalidField("Enter at least one value.", field="enum_values")
     if not all(value.strip() for value in values):
         raise InvalidField("A value may not be empty.", field="enum_values")
     if len(set(values)) < len(values):

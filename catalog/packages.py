@@ -13,7 +13,14 @@ from workspace.actors import Actor
 from workspace.acts import act
 from workspace.errors import Conflict
 
-PLAN_ONLY = ("base_plan", "compatible_addons", "trial_length", "trial_unit", "trial_end")
+PLAN_ONLY = (
+    "base_plan",
+    "compatible_addons",
+    "trial_length",
+    "trial_unit",
+    "trial_end",
+    "trial_budget",
+)
 ADDON_ONLY = ("dependencies", "max_quantity")
 
 
@@ -39,6 +46,7 @@ class Details(TypedDict, total=False):
     trial_length: int | None
     trial_unit: str
     trial_end: str
+    trial_budget: dict[str, Any] | None
     max_quantity: int | None
     hidden_from: list[str]
 
@@ -217,7 +225,7 @@ def _readable_details(draft: PackageVersion) -> dict[str, Any]:
         "base_plan": draft.base_plan.public_id if draft.base_plan else None,
         "compatible_addons": sorted(addon.public_id for addon in draft.compatible_addons.all()),
         "dependencies": sorted(addon.public_id for addon in draft.dependencies.all()),
-        "trial": [draft.trial_length, draft.trial_unit, draft.trial_end],
+        "trial": [draft.trial_length, draft.trial_unit, draft.trial_end, draft.trial_budget],
         "max_quantity": draft.max_quantity,
         "hidden_from": list(draft.hidden_from),
     }

@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from workspace.api.views import UnknownRoute
 
 api = [
+    path("", include("catalog.api.urls")),
     path("", include("subscriptions.api.urls")),
     path("", include("credits.api.urls")),
 ]

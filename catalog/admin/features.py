@@ -148,6 +148,8 @@ class FeatureForm(DialogForm):
         given = super().clean() or {}
         kind = given.get("type")
         given["enum_values"] = given.get("enum_values", []) if kind == FeatureType.ENUM else []
+        if kind == FeatureType.ENUM and not given["enum_values"]:
+            self.add_error("enum_values", "Enter at least one value.")
         meter = given.pop("meter", NOT_METERED) if kind == FeatureType.NUMBER else NOT_METERED
         given.pop("meter", None)
         event_name = given.pop("event_name", "")

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from workspace.ids import PublicIdField
+from workspace.json import ExactEncoder
 
 
 class PackageKind(models.TextChoices):
@@ -197,6 +198,12 @@ class PackageVersion(models.Model):
     trial_length = models.PositiveIntegerField(null=True, blank=True)
     trial_unit = models.CharField(max_length=8, choices=TrialUnit, blank=True)
     trial_end = models.CharField(max_length=24, choices=TrialEnd, blank=True)
+    trial_budget = models.JSONField(
+        null=True,
+        blank=True,
+        encoder=ExactEncoder,
+        help_text="The most that may be spent in a trial, as the API hands it over.",
+    )
     max_quantity = models.PositiveIntegerField(
         null=True, blank=True, help_text="1: single instance. Empty: any number."
     )

@@ -118,7 +118,6 @@ class TestCreate:
                 },
                 "meter_filters",
             ),
-            ({"type": "ENUM"}, "enum_values"),
             ({"type": "ENUM", "enum_values": [{"value": "a"}, {"value": "a"}]}, "enum_values"),
             ({"type": "ENUM", "enum_values": [{"value": " "}]}, "enum_values"),
             ({"enum_values": PLAN_NAMES}, "enum_values"),

@@ -25,6 +25,7 @@ LARGEST_NUMBER = 2**63 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T", bound=Model)
+Row = TypeVar("Row")
 Position = tuple[int, ...]
 
 
@@ -37,14 +38,14 @@ class InvalidCursor(BadInput):
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Generic[Row]):
     """Some rows of a list, and the cursors of the pages beside it."""
 
-    rows: Sequence[T]
+    rows: Sequence[Row]
     next: str | None
     prev: str | None
 
-    def answer(self, present: Callable[[Sequence[T]], Any]) -> dict[str, Any]:
+    def answer(self, present: Callable[[Sequence[Row]], Any]) -> dict[str, Any]:
         """What goes out, each row as `present` shows it."""
         return {
             "data": present(self.rows),
@@ -67,9 +68,7 @@ def page(
     """
     query = request.GET
     limit = _limit(query)
-    after, before = _only(query, "after"), _only(query, "before")
-    if after and before:
-        raise InvalidCursor("Give either after or before, not both.", field="before")
+    after, before = _ends(query)
     scope = _scope(request)
 
     # One row more than asked for tells whether there is a further page.
@@ -86,11 +85,51 @@ def page(
         has_prev, has_next = bool(after), len(found) > limit
         shown = found[:limit]
 
+    return _between(shown, scope, order, has_prev=has_prev, has_next=has_next)
+
+
+def page_of_rows(
+    rows: Sequence[Row], *, request: HttpRequest, order: tuple[str, ...] = ("created_at", "id")
+) -> Page[Row]:
+    """The same as `page` for a few rows that are in memory, such as the prices of a plan.
+
+    Raises:
+        InvalidLimit, InvalidCursor: as `page`.
+    """
+    limit = _limit(request.GET)
+    after, before = _ends(request.GET)
+    scope = _scope(request)
+    ranked = sorted(rows, key=lambda row: _place(row, order), reverse=True)
+    if before:
+        position = _position(before, scope, order, "before")
+        ranked = [row for row in ranked if _place(row, order) > position]
+        has_prev, has_next = len(ranked) > limit, True
+        shown = ranked[-limit:]
+    else:
+        if after:
+            position = _position(after, scope, order, "after")
+            ranked = [row for row in ranked if _place(row, order) < position]
+        has_prev, has_next = bool(after), len(ranked) > limit
+        shown = ranked[:limit]
+    return _between(shown, scope, order, has_prev=has_prev, has_next=has_next)
+
+
+def _between(
+    shown: Sequence[Row], scope: str, order: tuple[str, ...], *, has_prev: bool, has_next: bool
+) -> Page[Row]:
     return Page(
         rows=shown,
         next=_cursor(shown[-1], scope, order) if shown and has_next else None,
         prev=_cursor(shown[0], scope, order) if shown and has_prev else None,
     )
+
+
+def _ends(query: QueryDict) -> tuple[str, str]:
+    """The cursors that the query gives: after, before."""
+    after, before = _only(query, "after"), _only(query, "before")
+    if after and before:
+        raise InvalidCursor("Give either after or before, not both.", field="before")
+    return after, before
 
 
 def _limit(query: QueryDict) -> int:
@@ -136,8 +175,12 @@ def _number(value: datetime | int) -> int:
     return value
 
 
-def _cursor(row: Model, scope: str, order: tuple[str, ...]) -> str:
-    position = ".".join(str(_number(getattr(row, name))) for name in order)
+def _place(row: object, order: tuple[str, ...]) -> Position:
+    return tuple(_number(getattr(row, name)) for name in order)
+
+
+def _cursor(row: object, scope: str, order: tuple[str, ...]) -> str:
+    position = ".".join(str(number) for number in _place(row, order))
     text = f"{_seal(scope, position)}.{position}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

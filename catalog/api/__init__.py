@@ -1,0 +1,1 @@
+"""The catalog over HTTP, in the shapes of the contract."""

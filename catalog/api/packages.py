@@ -1,0 +1,437 @@
+"""Plans and add-ons over HTTP: created, read, edited, published, archived (R5, R6, R8–R11)."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog import archiving, drafts, packages, publishing
+from catalog.api.base import (
+    CatalogView,
+    ClearableText,
+    Flag,
+    Whole,
+    choices_in_query,
+    in_path,
+    named_packages,
+    within,
+)
+from catalog.api.charges import ChargesBody, price_lines, wanted_prices
+from catalog.checking import InvalidField
+from catalog.drafts import UnknownPackage
+from catalog.models import (
+    Package,
+    PackageKind,
+    PackageVersion,
+    PricingType,
+    Product,
+    TrialEnd,
+    TrialUnit,
+)
+from catalog.packages import Details
+from catalog.publishing import Audience
+from workspace.api import cursors
+from workspace.api.camel import CamelMixin
+from workspace.api.fields import (
+    AmountField,
+    InstantRangeField,
+    MetadataField,
+    PublicIdField,
+    TextField,
+    wire_instant,
+)
+
+DRAFT, PUBLISHED, ARCHIVED = "DRAFT", "PUBLISHED", "ARCHIVED"
+STATUSES = (DRAFT, PUBLISHED, ARCHIVED)
+MOST_NAMES = 500
+MOST_IN_LINE = 10**9
+
+
+class BudgetBody(CamelMixin, serializers.Serializer[Any]):
+    """The most that may be spent in a trial."""
+
+    has_soft_limit = Flag()
+    limit = AmountField(allow_zero=True)
+
+
+class TrialBody(CamelMixin, serializers.Serializer[Any]):
+    """How long a plan may be tried, and what follows."""
+
+    duration = Whole(min_value=1, max_value=3650)
+    units = serializers.ChoiceField(TrialUnit.values)
+    budget = BudgetBody(required=False, allow_null=True)
+    trial_end_behavior = serializers.ChoiceField(TrialEnd.values, required=False, allow_null=True)
+
+
+class PackageBody(CamelMixin, serializers.Serializer[Any]):
+    """What may be said about plans and add-ons alike; null clears, absent leaves."""
+
+    display_name = TextField(source="name", max_length=255, required=False)
+    description = ClearableText(max_length=255)
+    billing_id = ClearableText(max_length=255)
+    metadata = MetadataField(required=False)
+
+
+class PlanChanges(PackageBody):
+    """Changes of a plan's draft."""
+
+    charges = ChargesBody(required=False)
+    compatible_addon_ids = serializers.ListField(
+        child=PublicIdField(), required=False, allow_null=True, max_length=MOST_NAMES
+    )
+    default_trial_config = TrialBody(required=False, allow_null=True)
+    parent_plan_id = PublicIdField(required=False, allow_null=True)
+
+
+class AddonChanges(PackageBody):
+    """Changes of an add-on's draft. Its status changes by other operations."""
+
+    charges = ChargesBody(required=False)
+    dependencies = serializers.ListField(
+        child=PublicIdField(), required=False, allow_null=True, max_length=MOST_NAMES
+    )
+    max_quantity = Whole(required=False, allow_null=True, min_value=1, max_value=MOST_IN_LINE)
+    status = serializers.ChoiceField(STATUSES, required=False)
+
+
+class NewPackage(PackageBody):
+    """What every new package needs."""
+
+    id = PublicIdField(source="public_id")
+    display_name = TextField(source="name", max_length=255)
+    product_id = PublicIdField()
+    pricing_type = serializers.ChoiceField(PricingType.values, required=False, allow_null=True)
+    status = serializers.ChoiceField(STATUSES, required=False)
+
+
+class NewPlan(NewPackage):
+    """A plan, which begins as a draft."""
+
+    default_trial_config = TrialBody(required=False, allow_null=True)
+    parent_plan_id = PublicIdField(required=False, allow_null=True)
+
+
+class NewAddon(NewPackage):
+    """An add-on, which begins as a draft."""
+
+    max_quantity = Whole(required=False, allow_null=True, min_value=1, max_value=MOST_IN_LINE)
+
+
+class PublishBody(CamelMixin, serializers.Serializer[Any]):
+    """Whom a publication reaches (R9)."""
+
+    migration_type = serializers.ChoiceField(Audience.values)
+
+
+class PackageQuery(CamelMixin, serializers.Serializer[Any]):
+    """What the lists of plans and add-ons can be narrowed by."""
+
+    product_id = PublicIdField(required=False)
+    status = choices_in_query(*STATUSES)
+    created_at = InstantRangeField(required=False)
+
+
+class PackageAnswer(serializers.Serializer[Package]):
+    """A plan or add-on as callers see it.
+
+    Shown is the live version, or the draft of what was never published; the draft as well
+    where the context says `draft`.
+    """
+
+    def to_representation(self, instance: Package) -> dict[str, Any]:
+        """Every key of the contract."""
+        is_draft = instance.live is None or (
+            self.context.get("draft") and instance.draft is not None
+        )
+        version = instance.draft if is_draft else instance.live
+        assert version is not None
+        status = DRAFT if is_draft else PUBLISHED
+        if instance.archived_at is not None:
+            status = ARCHIVED
+        last_number = instance.live.number or 0 if instance.live else 0
+        shown = {
+            "id": instance.public_id,
+            "displayName": version.name,
+            "description": version.description or None,
+            "billingId": version.billing_id or None,
+            "productId": instance.product.public_id,
+            "pricingType": version.pricing_type or None,
+            "status": status,
+            "versionNumber": version.number or last_number + 1,
+            "isLatest": version.pk == instance.live_id,
+            "entitlements": _entitlements(version),
+            "metadata": version.metadata,
+            "createdAt": wire_instant(instance.created_at),
+            "updatedAt": wire_instant(instance.updated_at),
+        }
+        if instance.kind == PackageKind.ADDON:
+            return {
+                **shown,
+                "dependencies": _ids(version.dependencies.all()),
+                "maxQuantity": version.max_quantity,
+            }
+        return {
+            **shown,
+            "compatibleAddonIds": _ids(version.compatible_addons.all()),
+            "defaultTrialConfig": _trial(version),
+            "parentPlanId": version.base_plan.public_id if version.base_plan else None,
+        }
+
+
+class PackageView(CatalogView):
+    """What the addresses of plans and of add-ons share. Bound to one `kind` in `urls`."""
+
+    kind: PackageKind = PackageKind.PLAN
+    names = {
+        "name": "displayName",
+        "public_id": "id",
+        "product": "productId",
+        "base_plan": "parentPlanId",
+        "compatible_addons": "compatibleAddonIds",
+        "feature": "charges",
+        "credit_type": "charges",
+        "formula": "charges",
+        "amount": "charges",
+        "trial_length": "defaultTrialConfig",
+    }
+    changes: ClassVar = {PackageKind.PLAN: PlanChanges, PackageKind.ADDON: AddonChanges}
+    news: ClassVar = {PackageKind.PLAN: NewPlan, PackageKind.ADDON: NewAddon}
+
+    def rows(self) -> QuerySet[Package]:
+        """All packages of the kind, with what answers show; a constant number of queries."""
+        versions = ("live", "draft")
+        lists = ("compatible_addons", "dependencies")
+        return (
+            Package.objects.filter(kind=self.kind)
+            .select_related("product", "live__base_plan", "draft__base_plan")
+            .prefetch_related(
+                *(f"{version}__{name}" for version in versions for name in lists),
+                *(f"{version}__credit_entitlements__credit_type" for version in versions),
+                *(f"{version}__feature_entitlements__feature" for version in versions),
+            )
+        )
+
+    def find(self, public_id: str) -> Package:
+        """The package that an address names."""
+        noun = PackageKind(self.kind).label.lower()
+        found: Package = in_path(self.rows(), public_id, UnknownPackage, noun)
+        return found
+
+    def shown(self, package: Package, *, draft: bool = False, status: int = 200) -> Response:
+        """A package as it is stored now, in its envelope."""
+        stored = self.rows().get(pk=package.pk)
+        return self.answer(PackageAnswer(stored, context={"draft": draft}).data, status)
+
+    def details_of(self, body: dict[str, Any]) -> Details:
+        """A body in the words of the verbs."""
+        details: dict[str, Any] = {}
+        for name, value in body.items():
+            match name:
+                case "default_trial_config":
+                    details |= _trial_fields(value)
+                case "parent_plan_id":
+                    plans = named_packages(
+                        PackageKind.PLAN, [value] if value else [], field="base_plan"
+                    )
+                    details["base_plan"] = plans.get(value)
+                case "compatible_addon_ids" | "dependencies":
+                    field = "dependencies" if name == "dependencies" else "compatible_addons"
+                    addons = named_packages(PackageKind.ADDON, value or [], field=field)
+                    details[field] = list(addons.values())
+                case "pricing_type":
+                    details["pricing_type"] = value or ""
+                case _:
+                    details[name] = value
+        return details  # type: ignore[return-value]
+
+
+class Packages(PackageView):
+    """The list; new ones."""
+
+    def get(self, request: Request) -> Response:
+        """A page of plans or add-ons. Asked for drafts alone, it shows drafts."""
+        query = self.read_query(PackageQuery)
+        rows = within(self.rows(), query)
+        if "product_id" in query:
+            rows = rows.filter(product__public_id=query["product_id"])
+        statuses = query.get("status") or []
+        if statuses:
+            rows = rows.filter(_with_statuses(statuses))
+        return self.page_of(rows, PackageAnswer, context={"draft": statuses == [DRAFT]})
+
+    def post(self, request: Request) -> Response:
+        """Begin one as a draft (R8)."""
+        body = self.read_body(self.news[self.kind])
+        _refuse_status(body.pop("status", DRAFT))
+        product_id = body.pop("product_id")
+        product = Product.objects.filter(public_id=product_id).first()
+        if product is None:
+            raise InvalidField(f"There is no product {product_id}.", field="product")
+        package = packages.create(
+            kind=self.kind,
+            product_id=product.pk,
+            public_id=body.pop("public_id"),
+            **self.details_of(body),
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.shown(package, status=201)
+
+
+class OnePackage(PackageView):
+    """One plan or add-on."""
+
+    def get(self, request: Request, package_id: str) -> Response:
+        """Read it: what is live, or the draft of what was never published."""
+        return self.answer(PackageAnswer(self.find(package_id)).data)
+
+    def patch(self, request: Request, package_id: str) -> Response:
+        """Change its open draft, prices included (R8)."""
+        body = self.read_body(self.changes[self.kind])
+        _refuse_status(body.pop("status", DRAFT))
+        package = self.find(package_id)
+        charges = body.pop("charges", None)
+        details = self.details_of(body)
+        if charges is None:
+            packages.edit(package_id=package.pk, **details, actor=self.actor, now=self.now)
+            return self.shown(package, draft=True)
+        details["pricing_type"] = charges["pricing_type"]
+        if charges.get("billing_id"):
+            details.setdefault("billing_id", charges["billing_id"])
+        new_charges, mappings = wanted_prices(charges)
+        packages.edit(
+            package_id=package.pk,
+            charges=new_charges,
+            mappings=mappings,
+            **details,
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.shown(package, draft=True)
+
+
+class PackageDraft(PackageView):
+    """The draft of a plan or add-on."""
+
+    def post(self, request: Request, package_id: str) -> Response:
+        """Open one (R8)."""
+        package = self.find(package_id)
+        drafts.open_draft(package_id=package.pk, actor=self.actor, now=self.now)
+        return self.shown(package, draft=True, status=201)
+
+    def delete(self, request: Request, package_id: str) -> Response:
+        """Throw it away (R8)."""
+        package = self.find(package_id)
+        drafts.discard(package_id=package.pk, actor=self.actor, now=self.now)
+        return self.answer({"id": package.public_id})
+
+
+class PublishPackage(PackageView):
+    """The publication of a draft."""
+
+    def post(self, request: Request, package_id: str) -> Response:
+        """Make it the next version (R9, R11)."""
+        body = self.read_body(PublishBody)
+        publishing.publish(
+            package_id=self.find(package_id).pk,
+            audience=Audience(body["migration_type"]),
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.answer({"taskId": None})
+
+
+class ArchivePackage(PackageView):
+    """The retirement of a plan or add-on."""
+
+    def post(self, request: Request, package_id: str) -> Response:
+        """Take it off sale."""
+        package = self.find(package_id)
+        archiving.archive_package(package_id=package.pk, actor=self.actor, now=self.now)
+        return self.shown(package)
+
+
+class PackageCharges(PackageView):
+    """The prices of a plan or add-on: of its open draft, or of what is live."""
+
+    is_overage = False
+
+    def get(self, request: Request, package_id: str) -> Response:
+        """A page of them."""
+        version = self.find(package_id).current
+        page = cursors.page_of_rows(
+            price_lines(version, is_overage=self.is_overage),
+            request=request._request,
+            order=("created_at", "rank", "id"),
+        )
+        return Response(page.answer(lambda lines: [line.shown for line in lines]))
+
+
+def _with_statuses(statuses: Sequence[str]) -> Q:
+    """Packages of which the API would show one of these statuses."""
+    conditions = {
+        ARCHIVED: Q(archived_at__isnull=False),
+        PUBLISHED: Q(archived_at=None) & ~Q(live=None),
+        DRAFT: Q(archived_at=None) & ~Q(draft=None),
+    }
+    wanted = Q()
+    for status in statuses:
+        wanted |= conditions[status]
+    return wanted
+
+
+def _refuse_status(status: str) -> None:
+    """Publishing and archiving are operations of their own."""
+    if status != DRAFT:
+        raise InvalidField(
+            "Everything begins as a draft; publish or archive it to change that.", field="status"
+        )
+
+
+def _trial_fields(trial: dict[str, Any] | None) -> dict[str, Any]:
+    if trial is None:
+        return {"trial_length": None, "trial_unit": "", "trial_end": "", "trial_budget": None}
+    budget = trial.get("budget")
+    return {
+        "trial_length": trial["duration"],
+        "trial_unit": trial["units"],
+        "trial_end": trial.get("trial_end_behavior") or TrialEnd.CONVERT_TO_PAID,
+        "trial_budget": budget
+        and {"limit": budget["limit"], "has_soft_limit": budget["has_soft_limit"]},
+    }
+
+
+def _trial(version: PackageVersion) -> dict[str, Any] | None:
+    if version.trial_length is None:
+        return None
+    budget = version.trial_budget
+    return {
+        "duration": version.trial_length,
+        "units": version.trial_unit,
+        "trialEndBehavior": version.trial_end,
+        "budget": budget
+        and {"limit": Decimal(budget["limit"]), "hasSoftLimit": budget["has_soft_limit"]},
+    }
+
+
+def _entitlements(version: PackageVersion) -> list[dict[str, str]]:
+    """What the version itself includes, in the order that customers see."""
+    rows = [
+        *(
+            (row.position, 0, row.pk, "CREDIT", row.credit_type.public_id)
+            for row in version.credit_entitlements.all()
+        ),
+        *(
+            (row.position, 1, row.pk, "FEATURE", row.feature.public_id)
+            for row in version.feature_entitlements.all()
+        ),
+    ]
+    return [{"id": public_id, "type": kind} for *_, kind, public_id in sorted(rows)]
+
+
+def _ids(named: QuerySet[Package]) -> list[str]:
+    return sorted(package.public_id for package in named)
