@@ -11,6 +11,7 @@ from django.db import connection
 from catalog.amounts import ZERO
 from catalog.models import CreditType
 from credits import pools
+from credits.columns import Columns
 from credits.models import Pool
 from credits.pools import Standing
 from subscriptions.models import Customer, Resource
@@ -148,9 +149,10 @@ def _no(denial: Denial, credit_type: CreditType | None) -> Decision:
     return Decision(False, denial, NOTHING, credit_type)
 
 
-CUSTOMER_COLUMNS = ("id", "archived_at")
-RESOURCE_COLUMNS = ("id",)
-CREDIT_TYPE_COLUMNS = (
+CUSTOMER = Columns(Customer, "id", "archived_at")
+RESOURCE = Columns(Resource, "id")
+CREDIT_TYPE = Columns(
+    CreditType,
     "id",
     "public_id",
     "name",
@@ -159,7 +161,8 @@ CREDIT_TYPE_COLUMNS = (
     "unit_plural",
     "metadata",
 )
-POOL_COLUMNS = (
+POOL = Columns(
+    Pool,
     "id",
     "balance",
     "granted",
@@ -173,15 +176,9 @@ POOL_COLUMNS = (
     "is_revoked",
     "created_at",
 )
-
-
-def _select(alias: str, columns: tuple[str, ...]) -> str:
-    return ", ".join(f"{alias}.{column}" for column in columns)
-
-
 LOOK_UP = f"""
-    SELECT {_select("customer", CUSTOMER_COLUMNS)}, {_select("resource", RESOURCE_COLUMNS)},
-           {_select("type", CREDIT_TYPE_COLUMNS)}, {_select("pool", POOL_COLUMNS)}
+    SELECT {CUSTOMER.of("customer")}, {RESOURCE.of("resource")}, {CREDIT_TYPE.of("type")},
+           {POOL.of("pool")}
     FROM (SELECT 1 AS one) AS single
     LEFT JOIN {Customer._meta.db_table} AS customer ON customer.public_id = %s
     LEFT JOIN {CreditType._meta.db_table} AS type ON type.public_id = %s
@@ -212,27 +209,9 @@ def _look_up(statement: str, parameters: list[Any]) -> Found | None:
         return None
     row = list(columns_found)
     found: list[Any] = []
-    for model, columns in (
-        (Customer, CUSTOMER_COLUMNS),
-        (Resource, RESOURCE_COLUMNS),
-        (CreditType, CREDIT_TYPE_COLUMNS),
-        (Pool, POOL_COLUMNS),
-    ):
-        values, row = row[: len(columns)], row[len(columns) :]
-        found.append(None if values[0] is None else _instance(model, columns, values))
+    for columns in (CUSTOMER, RESOURCE, CREDIT_TYPE, POOL):
+        width = len(columns.fields)
+        found.append(columns.instance(row[:width]))
+        row = row[width:]
     customer, resource, credit_type, pool = found
     return customer, resource, credit_type, pool
-
-
-def _instance(model: Any, columns: tuple[str, ...], values: list[Any]) -> Any:
-    """A model instance from columns of a hand-written statement, converted as usual."""
-    fields = [model._meta.get_field(column) for column in columns]
-    converted = {}
-    for each, value in zip(fields, values, strict=True):
-        for convert in (
-            *connection.ops.get_db_converters(each.get_col(model._meta.db_table)),
-            *each.get_db_converters(connection),
-        ):
-            value = convert(value, each.get_col(model._meta.db_table), connection)
-        converted[each.attname] = value
-    return model(**converted)

@@ -35,6 +35,7 @@ class Columns:
     """Some columns of a model's table. The first is the key by which updates find rows."""
 
     def __init__(self, model: type[models.Model], *names: str) -> None:
+        self.model = model
         self.table = f'"{model._meta.db_table}"'
         self.fields = [model._meta.get_field(name) for name in names]
         self.names = [f'"{field.column}"' for field in self.fields]
@@ -50,6 +51,13 @@ class Columns:
             value if value is None or convert is None else convert(value)
             for value, convert in zip(row, self._readers(connection.vendor), strict=True)
         ]
+
+    def instance(self, row: Row) -> Any:
+        """An instance of the model with these columns loaded; None if its key is null."""
+        if row[0] is None:
+            return None
+        names = [field.attname for field in self.fields]
+        return self.model.from_db(connection.alias, names, self.read(row))
 
     def stored(self, rows: Iterable[Row]) -> list[list[Any]]:
         """The rows with values as the database stores them."""

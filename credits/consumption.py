@@ -18,6 +18,7 @@ from workspace import activity, tracing
 from workspace.actors import Actor
 from workspace.acts import act
 from workspace.errors import Conflict
+from workspace.json import plain
 
 
 class InsufficientCredits(Conflict):
@@ -45,7 +46,7 @@ class Demand:
     @property
     def fingerprint(self) -> str:
         """Tells whether a repeat has the same content (R40)."""
-        content = [str(self.amount), {name: str(v) for name, v in self.dimensions.items()}]
+        content = [plain(self.amount), {name: str(v) for name, v in self.dimensions.items()}]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -174,7 +175,7 @@ def _take(pool: PoolState, claim: Claim, *, strict: bool, now: datetime) -> None
     shares, unpaid = burn_order.split(amount, pool.open_grants)
     if unpaid and strict:
         raise InsufficientCredits(
-            f"{amount - unpaid:f} credits are left, {amount:f} were asked for. "
+            f"{plain(amount - unpaid)} credits are left, {plain(amount)} were asked for. "
             "Grant credits first, or ask for less.",
             field="amount",
         )
@@ -220,6 +221,6 @@ def _flag_if_different(
         subject=("customer", customer_id),
         actor=actor,
         now=now,
-        payload={"key": demand.key, "first": str(first.amount), "repeat": str(demand.amount)},
+        payload={"key": demand.key, "first": plain(first.amount), "repeat": plain(demand.amount)},
         customer=customer_id,
     )

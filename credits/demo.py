@@ -125,20 +125,20 @@ def _catalog(now: datetime) -> tuple[CreditType, CreditType]:
     )
     extra = _package(
         PackageKind.ADDON,
-        product.pk,
         "extra-api-credits",
         "Extra API Credits",
         [_credits(api_credits, 10_000, behaviour=Behaviour.INCREMENT)],
-        now,
+        product_id=product.pk,
+        now=now,
         monthly=49,
     )
     override = _package(
         PackageKind.ADDON,
-        product.pk,
         "api-500k",
         "API 500k",
         [_credits(api_credits, 500_000, behaviour=Behaviour.OVERRIDE)],
-        now,
+        product_id=product.pk,
+        now=now,
         monthly=499,
         max_quantity=1,
     )
@@ -148,17 +148,16 @@ def _catalog(now: datetime) -> tuple[CreditType, CreditType]:
     ]
     _package(
         PackageKind.PLAN,
-        product.pk,
         "free",
         "Free",
         [_credits(ai_credits, 500), NewFeature(seats, {"usage_limit": 1})],
-        now,
+        product_id=product.pk,
+        now=now,
         pricing_type=PricingType.FREE,
         mappings=mappings,
     )
     _package(
         PackageKind.PLAN,
-        product.pk,
         "pro",
         "Pro",
         [
@@ -167,7 +166,8 @@ def _catalog(now: datetime) -> tuple[CreditType, CreditType]:
             NewFeature(seats, {"usage_limit": 5}),
             NewFeature(sso, {}),
         ],
-        now,
+        product_id=product.pk,
+        now=now,
         monthly=99,
         yearly=990,
         compatible_addons=[extra, override],
@@ -175,7 +175,6 @@ def _catalog(now: datetime) -> tuple[CreditType, CreditType]:
     )
     _package(
         PackageKind.PLAN,
-        product.pk,
         "annual",
         "Annual",
         [
@@ -183,7 +182,8 @@ def _catalog(now: datetime) -> tuple[CreditType, CreditType]:
             NewFeature(seats, {"usage_limit": 10}),
             NewFeature(sso, {}),
         ],
-        now,
+        product_id=product.pk,
+        now=now,
         yearly=1_090,
         mappings=mappings,
     )
@@ -218,12 +218,12 @@ def _credits(
 
 def _package(
     kind: PackageKind,
-    product_id: int,
     public_id: str,
     name: str,
     included: Sequence[NewCredits | NewFeature],
-    now: datetime,
     *,
+    product_id: int,
+    now: datetime,
     pricing_type: PricingType = PricingType.PAID,
     monthly: int | None = None,
     yearly: int | None = None,

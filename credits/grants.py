@@ -44,6 +44,10 @@ class CreditGrantCannotBeEdited(Conflict):
     """Only PAID and PROMOTIONAL grants that are not over can be edited (R49)."""
 
 
+class CreditTypeIsArchived(Conflict):
+    """Nothing more of an archived credit type is granted (R3)."""
+
+
 class PaymentNotAwaited(Conflict):
     """The grant does not wait for a payment."""
 
@@ -76,8 +80,15 @@ def grant(*, pool_id: int, gift: Gift, actor: Actor, now: datetime) -> Grant:
 
     Raises:
         InvalidGrant: `gift` is not allowed. Nothing is stored.
+        CreditTypeIsArchived: archived credits can be used up, but not granted (R3).
     """
     locked_pool = pools.lock(pool_id, now, with_schedules=True)
+    credit_type = locked_pool.row.credit_type
+    if credit_type.archived_at is not None:
+        raise CreditTypeIsArchived(
+            f"{credit_type.name} is archived. Unarchive it to grant more of it.",
+            field="currencyId",
+        )
     state = put(locked_pool, gift, now=now)
     ledger.write([locked_pool], actor=actor, now=now, reason=gift.comment)
     row = Grant.objects.select_related(*SHOWN_WITH).get(pk=state.pk)

@@ -17,11 +17,17 @@ from credits.columns import Columns, among
 from credits.models import Grant, Pool, Schedule
 from credits.models.grants import LIVE, SPENT
 from subscriptions import customers
-from workspace.errors import UnknownObject
+from workspace.errors import Busy, UnknownObject
+
+TRIES_TO_READ = 5
 
 
 class UnknownPool(UnknownObject):
     """There is no such pool."""
+
+
+class PoolsKeepChanging(Busy):
+    """A pool was written every time it was being read."""
 
 
 @dataclass(slots=True, eq=False)
@@ -150,10 +156,33 @@ def standings(rows: Sequence[Pool], now: datetime) -> dict[int, Standing]:
 
 
 def load(rows: Sequence[Pool], *, with_schedules: bool) -> list[PoolState]:
-    """The pools as they are stored, with their live grants, in the order of `rows`."""
-    if not rows:
-        return []
-    return _states(rows, _live_grants([row.pk for row in rows]), with_schedules=with_schedules)
+    """The pools as they are stored, with their live grants, in the order of `rows`.
+
+    Nothing is locked, so a pool may be written between the statements that read it; then
+    it is read again, until all that was read belongs together.
+
+    Raises:
+        PoolsKeepChanging: they were written again and again.
+    """
+    for _ in range(TRIES_TO_READ):
+        if not rows:
+            return []
+        ids = [row.pk for row in rows]
+        states = _states(rows, _live_grants(ids), with_schedules=with_schedules)
+        now_stored = {row.pk: row for row in _select_rows(ids, locking="")}
+        current = [now_stored[pool_id] for pool_id in ids]
+        if all(_same(row, stored) for row, stored in zip(rows, current, strict=True)):
+            return states
+        rows = current
+    raise PoolsKeepChanging("These credits are changing at this moment. Try again.")
+
+
+def _same(row: Pool, stored: Pool) -> bool:
+    return (row.last_entry_number, row.next_change_at, row.balance) == (
+        stored.last_entry_number,
+        stored.next_change_at,
+        stored.balance,
+    )
 
 
 def _states(
@@ -185,7 +214,6 @@ def _states(
 
 
 POOL = Columns(Pool, *(field.name for field in Pool._meta.concrete_fields))
-POOL_ATTRIBUTES = [field.attname for field in POOL.fields]
 GRANT = Columns(
     Grant,
     "pool",
@@ -235,7 +263,7 @@ def _lock_one(pool_id: int) -> tuple[Pool, list[list[Any]]] | None:
     if not found:
         return None
     width = len(POOL.fields)
-    row = Pool.from_db(connection.alias, POOL_ATTRIBUTES, POOL.read(found[0][:width]))
+    row = POOL.instance(found[0][:width])
     if not found[0][width]:
         return row, _live_grants([pool_id])
     grants = [columns[width + 1 :] for columns in found]
@@ -244,18 +272,19 @@ def _lock_one(pool_id: int) -> tuple[Pool, list[list[Any]]] | None:
 
 def _lock_rows(pool_ids: Collection[int]) -> tuple[list[Pool], list[list[Any]]]:
     """The rows of these pools, locked in primary-key order, and their live grants."""
+    locking = "FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
+    rows = _select_rows(pool_ids, locking=locking)
+    return rows, _live_grants(pool_ids)
+
+
+def _select_rows(pool_ids: Collection[int], *, locking: str) -> list[Pool]:
     wanted, parameters = among("id", pool_ids)
-    locked = "FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {POOL.listed} FROM {POOL.table} WHERE {wanted} ORDER BY id {locked}",  # noqa: S608
+            f"SELECT {POOL.listed} FROM {POOL.table} WHERE {wanted} ORDER BY id {locking}",  # noqa: S608
             parameters,
         )
-        rows = [
-            Pool.from_db(connection.alias, POOL_ATTRIBUTES, POOL.read(row))
-            for row in cursor.fetchall()
-        ]
-    return rows, _live_grants(pool_ids)
+        return [POOL.instance(row) for row in cursor.fetchall()]
 
 
 def _live_grants(pool_ids: Collection[int]) -> list[list[Any]]:

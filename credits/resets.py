@@ -10,7 +10,8 @@ from datetime import datetime
 
 from credits import ledger, pools
 from credits.models import Pool
-from workspace.actors import SYSTEM
+from workspace import activity
+from workspace.actors import SYSTEM, Actor
 from workspace.acts import act
 from workspace.errors import Busy
 
@@ -69,9 +70,18 @@ def set_aside(*, pool_id: int, because: str, now: datetime) -> None:
 
 
 @act
-def try_again(*, pool_id: int) -> None:
+def try_again(*, pool_id: int, actor: Actor, now: datetime) -> None:
     """Let sweeps take up a pool that was set aside."""
+    pool = Pool.objects.select_related("customer", "credit_type").get(pk=pool_id)
     Pool.objects.filter(pk=pool_id).update(set_aside_at=None, set_aside_because="")
+    activity.record(
+        "credit_pool.taken_up_again",
+        subject=("customer", pool.customer.public_id),
+        actor=actor,
+        now=now,
+        payload={"creditType": pool.credit_type.public_id, "because": pool.set_aside_because},
+        customer=pool.customer.public_id,
+    )
 
 
 def _one_by_one(*, now: datetime, at_most: int) -> tuple[int, int]:

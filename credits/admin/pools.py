@@ -154,5 +154,5 @@ class PoolAdmin(ReadOnly, WorkspaceAdmin):
     )
     def try_again(self, pool: Pool, actor: Actor, now: datetime) -> str:
         """Let sweeps take up a pool that was set aside."""
-        resets.try_again(pool_id=pool.pk)
+        resets.try_again(pool_id=pool.pk, actor=actor, now=now)
         return f"{name_of(pool)} is tried again with the next sweep."

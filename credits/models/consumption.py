@@ -45,6 +45,7 @@ class Consumption(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        indexes = [models.Index(fields=["pool", "used_at"], name="use_of_a_pool")]
         constraints = [
             models.UniqueConstraint(fields=["pool", "kind", "key"], name="one_consumption_per_key"),
             models.CheckConstraint(condition=Q(amount__gte=0), name="consumed_is_not_negative"),
