@@ -27,6 +27,7 @@ from catalog.models import (
 from catalog.prices import base_prices
 from subscriptions.models import Subscription, SubscriptionAddon, SubscriptionEntitlement
 from workspace.errors import BadInput, Conflict, UnknownObject
+from workspace.ids import is_public_id
 from workspace.json import plain
 
 LARGEST_QUANTITY = 1_000_000
@@ -114,9 +115,7 @@ def plan_on_sale(plan_id: str) -> Package:
         UnknownPlan: there is none.
         PlanNotOnSale: it has no published version, or is archived.
     """
-    hold_packages(_keys(PackageKind.PLAN, [plan_id]))
-    plans = Package.objects.plans().select_related("live", "product")
-    plan = plans.filter(public_id=plan_id).first()
+    plan = _held(PackageKind.PLAN, [plan_id]).get(plan_id)
     if plan is None:
         raise UnknownPlan("There is no such plan.", field="plan_id")
     if plan.archived_at is not None or plan.product.archived_at is not None:
@@ -132,9 +131,7 @@ def addons_on_sale(addon_ids: Sequence[str]) -> dict[str, Package]:
     Raises:
         UnknownAddon: there is no such add-on.
     """
-    hold_packages(_keys(PackageKind.ADDON, addon_ids))
-    addons = Package.objects.addons().select_related("live")
-    found = {addon.public_id: addon for addon in addons.filter(public_id__in=addon_ids)}
+    found = _held(PackageKind.ADDON, addon_ids)
     for addon_id in addon_ids:
         if addon_id not in found:
             raise UnknownAddon(f"There is no add-on {addon_id}.", field="addons")
@@ -449,6 +446,15 @@ def _price(charge: Charge, addon_id: str | None) -> dict[str, Any]:
     }
 
 
-def _keys(kind: PackageKind, public_ids: Sequence[str]) -> list[int]:
-    packages = Package.objects.filter(kind=kind, public_id__in=public_ids)
-    return list(packages.values_list("pk", flat=True))
+def _held(kind: PackageKind, public_ids: Sequence[str]) -> dict[str, Package]:
+    """The packages by public id, held, with their live versions; unknown ones are absent.
+
+    Held first and read then, so that the live versions are those of the transaction's end.
+    """
+    known = [public_id for public_id in public_ids if is_public_id(public_id)]
+    if not known:
+        return {}
+    packages = Package.objects.filter(kind=kind, public_id__in=known)
+    hold_packages(packages.values_list("pk", flat=True))
+    rows = packages.select_related("live", "product")
+    return {package.public_id: package for package in rows}

@@ -293,14 +293,3 @@ class CustomerAdmin(WorkspaceAdmin):
         """Bring a customer back."""
         customers.unarchive(customer_id=customer.public_id, actor=actor, now=now)
         return f"{customer} is active again."
-
-
-def customer_frame(request: HttpRequest, customer: Customer, current: str) -> dict[str, Any]:
-    """Head and tabs of a customer's page, for pages of other apps.
-
-    `current` is the name of the page: "usage" or "credits". The template extends
-    "admin/workspace/page.html".
-    """
-    model_admin = admin.site.get_model_admin(Customer)
-    assert isinstance(model_admin, CustomerAdmin)
-    return model_admin.object_context(request, customer, current)

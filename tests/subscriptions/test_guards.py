@@ -35,7 +35,7 @@ def adapted(changes: dict[str, Any]) -> dict[str, Any]:
 def copied(subscription: Subscription, **changes: Any) -> None:
     """Insert another row like `subscription`, past all our code."""
     columns = [
-        field.column for field in Subscription._meta.concrete_fields if not field.primary_key
+        str(field.column) for field in Subscription._meta.concrete_fields if not field.primary_key
     ]
     changes = adapted({"public_id": f"{subscription.public_id}-copy", **changes})
     chosen = ["%s" if column in changes else column for column in columns]

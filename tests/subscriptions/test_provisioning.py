@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,12 @@ pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 
 
-def a_plan_with_a_trial(**options) -> Package:
-    trial = {"trial_length": 14, "trial_unit": "DAY", "trial_end": TrialEnd.CONVERT_TO_PAID}
+def a_plan_with_a_trial(**options: Any) -> Package:
+    trial: dict[str, Any] = {
+        "trial_length": 14,
+        "trial_unit": "DAY",
+        "trial_end": TrialEnd.CONVERT_TO_PAID,
+    }
     return a_published_plan(**(trial | options))
 
 

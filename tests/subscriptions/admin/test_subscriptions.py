@@ -1,0 +1,270 @@
+import pytest
+
+from catalog.publishing import Audience
+from subscriptions.choices import FeatureValue
+from subscriptions.models import RolloutRun, RolloutStatus, Status, Subscription
+from subscriptions.tasks import roll_out
+from tests.builders import (
+    NOW,
+    a_customer,
+    a_feature,
+    a_new_version,
+    a_published_plan,
+    a_subscription,
+    some_credits,
+    some_units,
+)
+from tests.workspace.admin.conftest import words
+
+SUBSCRIPTIONS = "/admin/subscriptions/subscription/"
+ROLLOUTS = "/admin/subscriptions/rolloutrun/"
+
+
+def page_of(subscription: Subscription, name: str = "change") -> str:
+    return f"{SUBSCRIPTIONS}{subscription.pk}/{name}/"
+
+
+def labels(answer) -> list[str]:
+    return [link.label for link in (*answer.context["buttons"], *answer.context["menu"])]
+
+
+@pytest.fixture
+def subscription(studio) -> Subscription:
+    return a_subscription(
+        a_customer("Acme", public_id="acme"), studio.pro, addons=[(studio.extra, 3)]
+    )
+
+
+class TestList:
+    def test_shows_all_with_their_status(self, support, subscription):
+        page = support.get(SUBSCRIPTIONS).content.decode()
+
+        for text in ("Pro v1", "Acme", "Active"):
+            assert text in page
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("status__exact=x", None),
+            ("status=ACTIVE", True),
+            ("status=CANCELED", False),
+            ("status=nonsense", True),
+            ("q=acme", True),
+            ("q=nobody", False),
+        ],
+    )
+    def test_searches_and_filters(self, support, subscription, query: str, found: bool | None):
+        answer = support.get(f"{SUBSCRIPTIONS}?{query}", follow=True)
+
+        assert answer.status_code == 200
+        if found is not None:
+            assert (subscription.public_id in answer.content.decode()) is found
+
+    def test_takes_as_many_queries_for_many_as_for_one(
+        self, support, studio, subscription, django_assert_num_queries
+    ):
+        support.get(SUBSCRIPTIONS)
+        with django_assert_num_queries(4):
+            support.get(SUBSCRIPTIONS)
+        for _ in range(8):
+            a_subscription(a_customer(), studio.pro)
+
+        with django_assert_num_queries(4):
+            support.get(SUBSCRIPTIONS)
+
+
+class TestPage:
+    def test_shows_terms_addons_and_prices(self, support, subscription):
+        answer = support.get(page_of(subscription))
+
+        page = answer.content.decode()
+        assert [badge.label for badge in answer.context["badges"]] == ["Active"]
+        for text in ("Pro of Acme", "Extra API Credits", "147 USD / month", "246 USD / month"):
+            assert text in page
+        assert labels(answer) == ["Update", "Cancel subscription"]
+
+    def test_says_that_a_newer_version_exists(self, support, studio, subscription):
+        a_new_version(studio.pro)
+
+        answer = support.get(page_of(subscription))
+
+        assert "Legacy" in [badge.label for badge in answer.context["badges"]]
+        assert "Migrate to latest" in labels(answer)
+
+    def test_offers_nothing_after_the_end(self, support, subscription):
+        support.press(page_of(subscription, "cancel"), time="IMMEDIATE")
+
+        answer = support.get(page_of(subscription))
+
+        assert labels(answer) == []
+        assert [badge.label for badge in answer.context["badges"]] == ["Canceled"]
+
+    def test_offers_readers_nothing_to_press(self, reader, subscription):
+        assert labels(reader.get(page_of(subscription))) == []
+
+    def test_shows_entitlements(self, support, subscription):
+        (row,) = support.get(page_of(subscription, "entitlements")).context["entitlements"]
+
+        assert row.value == "80,000 credits / month"
+
+
+class TestUpdate:
+    def test_changes_addons(self, support, studio, subscription):
+        """R27."""
+        answer = support.press(page_of(subscription, "update"), **{f"addon_{studio.extra.pk}": "5"})
+
+        assert subscription.addons.get().quantity == 5
+        assert words(answer) == ["The subscription is updated."]
+
+    def test_sums_up_before(self, support, studio, subscription):
+        answer = support.post(
+            page_of(subscription, "update"),
+            {"refresh": "1", f"addon_{studio.extra.pk}": "5"},
+        )
+
+        assert answer.context["summary"].credits[0].value == "100,000 credits / month"
+        assert subscription.addons.get().quantity == 3
+
+    def test_keeps_values_it_does_not_ask_for(self, support, studio):
+        seats, rooms = a_feature("Seats"), a_feature("Rooms")
+        plan = a_published_plan(
+            entitlements=[
+                some_credits(studio.api, 10, linked_feature=seats),
+                some_units(seats),
+                some_units(rooms),
+            ]
+        )
+        subscription = a_subscription(
+            plan=plan, entitlements=[FeatureValue(feature_id=rooms.public_id, usage_limit=2)]
+        )
+
+        support.press(page_of(subscription, "update"), **{f"units_{seats.pk}": "9"})
+
+        limits = {row.feature: row.usage_limit for row in subscription.entitlements.all()}
+        assert limits == {seats: 9, rooms: 2}
+
+    def test_says_when_it_comes_too_late(self, support, studio, subscription):
+        asked = support.get(page_of(subscription, "update"))
+        support.press(page_of(subscription, "cancel"), time="IMMEDIATE")
+
+        answer = support.post(
+            page_of(subscription, "update"),
+            {"once": asked.context["once"], f"addon_{studio.extra.pk}": "5"},
+        )
+
+        assert "has ended" in answer.context["form"].non_field_errors()[0]
+        assert subscription.addons.get().quantity == 3
+
+    def test_is_forbidden_to_readers(self, reader, studio, subscription):
+        answer = reader.post(page_of(subscription, "update"), {f"addon_{studio.extra.pk}": "5"})
+
+        assert answer.status_code == 403
+        assert subscription.addons.get().quantity == 3
+
+
+class TestCancel:
+    def test_ends_at_once(self, support, subscription):
+        answer = support.press(page_of(subscription, "cancel"), time="IMMEDIATE")
+
+        subscription.refresh_from_db()
+        assert subscription.status_at(subscription.updated_at) == Status.CANCELED
+        assert words(answer) == ["The subscription is canceled."]
+
+    def test_ends_later_and_is_kept(self, support, subscription):
+        canceled = support.press(page_of(subscription, "cancel"), time="END_OF_BILLING_PERIOD")
+        pending = support.get(page_of(subscription))
+        kept = support.press(page_of(subscription, "keep"))
+
+        assert words(canceled)[0].startswith("The subscription ends on ")
+        assert "Cancelation pending" in [badge.label for badge in pending.context["badges"]]
+        assert words(kept) == ["The subscription goes on."]
+        subscription.refresh_from_db()
+        assert subscription.ends_at is None
+
+    def test_wants_a_date(self, support, subscription):
+        answer = support.press(page_of(subscription, "cancel"), time="SPECIFIC_DATE")
+
+        assert answer.context["form"].errors["ends_at"] == ["Enter the date."]
+
+    def test_refuses_a_date_that_has_passed(self, support, subscription):
+        answer = support.press(
+            page_of(subscription, "cancel"), time="SPECIFIC_DATE", ends_at="2020-01-01T10:00"
+        )
+
+        assert answer.context["form"].errors
+        subscription.refresh_from_db()
+        assert subscription.ends_at is None
+
+    def test_comes_back_to_the_customer(self, support, subscription):
+        back = f"/admin/subscriptions/customer/{subscription.customer_id}/change/"
+
+        answer = support.press(page_of(subscription, "cancel"), time="IMMEDIATE", next=back)
+
+        assert answer.redirect_chain == [(back, 302)]
+
+    def test_is_forbidden_to_readers(self, reader, subscription):
+        answer = reader.post(page_of(subscription, "cancel"), {"time": "IMMEDIATE"})
+
+        assert answer.status_code == 403
+        subscription.refresh_from_db()
+        assert subscription.ends_at is None
+
+
+class TestMigrate:
+    def test_moves_to_the_latest_version(self, support, studio, subscription):
+        """R10."""
+        version = a_new_version(studio.pro)
+
+        answer = support.press(page_of(subscription, "migrate"))
+
+        subscription.refresh_from_db()
+        assert subscription.plan_version == version
+        assert words(answer) == ["The subscription stands on version 2 now."]
+
+    def test_is_not_offered_without_a_newer_version(self, support, subscription):
+        answer = support.get(page_of(subscription, "migrate"), follow=True)
+
+        assert "is not possible" in words(answer)[0]
+
+
+class TestMarkAsPaid:
+    def test_lets_the_subscription_begin(self, support, studio):
+        subscription = a_subscription(plan=studio.pro, payment_pending=True)
+
+        support.press(page_of(subscription, "confirm-payment"))
+
+        subscription.refresh_from_db()
+        assert subscription.payment_pending is False
+
+
+class TestRollouts:
+    def test_show_how_far_they_are(self, administrator_and_rollout):
+        visitor, run = administrator_and_rollout
+
+        page = visitor.get(ROLLOUTS).content.decode()
+        before = visitor.get(f"{ROLLOUTS}{run.pk}/change/").context
+        roll_out(NOW)
+        after = visitor.get(f"{ROLLOUTS}{run.pk}/change/").context
+
+        assert "Pro v2" in page
+        assert (before["moved"], before["left"]) == (0, 1)
+        assert (after["moved"], after["failed"], after["left"]) == (1, 0, 0)
+
+    def test_can_be_canceled(self, administrator_and_rollout):
+        visitor, run = administrator_and_rollout
+
+        visitor.press(f"{ROLLOUTS}{run.pk}/cancel/")
+
+        run.refresh_from_db()
+        assert run.status == RolloutStatus.CANCELED
+
+    def test_are_only_shown_to_readers(self, reader, administrator_and_rollout):
+        _, run = administrator_and_rollout
+
+        assert reader.get(f"{ROLLOUTS}{run.pk}/change/").status_code == 200
+        assert reader.post(f"{ROLLOUTS}{run.pk}/cancel/").status_code == 403
+
+    @pytest.fixture
+    def administrator_and_rollout(self, support, studio, subscription):
+        a_new_version(studio.pro, audience=Audience.ALL_CUSTOMERS)
+        return support, RolloutRun.objects.get()
