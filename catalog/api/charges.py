@@ -252,7 +252,7 @@ def shown_charge(charge: Charge) -> dict[str, Any]:
         "maxUnitQuantity": charge.maximum_quantity,
         "minUnitQuantity": charge.minimum_quantity,
         "price": _shown_money(charge.amount, charge.currency),
-        "tiers": [_shown_tier(tier) for tier in charge.tiers] or None,
+        "tiers": [shown_tier(tier) for tier in charge.tiers] or None,
         "tiersMode": charge.tiers_mode or None,
         "topUpCustomCurrencyId": charge.credit_type.public_id if charge.credit_type else None,
     }
@@ -313,7 +313,9 @@ def _tier(tier: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _shown_tier(tier: Mapping[str, Any]) -> dict[str, Any]:
+def shown_tier(tier: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored tier as answers show it."""
+
     def money(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return _shown_money(Decimal(value["amount"]), value["currency"]) if value else None
 
