@@ -228,12 +228,7 @@ def _find(customer_id: str, resource_id: str | None) -> Holder | Denial:
 
 def _in_force(holder: Holder, now: datetime) -> list[Subscription]:
     rows = Subscription.objects.filter(customer=holder.customer, resource=holder.resource)
-    return list(
-        rows.in_force(now)
-        .select_related("plan_version")
-        .prefetch_related("addons__version", "entitlements")
-        .order_by("started_at", "pk")
-    )
+    return list(rows.in_force(now).select_related("plan_version").order_by("started_at", "pk"))
 
 
 def _credits(holder: Holder, now: datetime) -> Iterable[CreditState]:
