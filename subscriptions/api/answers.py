@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Prefetch
 from rest_framework import serializers
 
+from catalog.api.charges import shown_tier
 from subscriptions import finding
 from subscriptions.models import (
     Status,
@@ -157,7 +158,7 @@ def _price(price: Mapping[str, Any]) -> dict[str, Any]:
         "blockSize": _number(price["blockSize"]),
         "currency": wire_currency(price["currency"]),
         "featureId": price["featureId"],
-        "tiers": price["tiers"],
+        "tiers": [shown_tier(tier) for tier in price["tiers"] or []] or None,
     }
 
 

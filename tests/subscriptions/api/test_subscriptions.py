@@ -198,6 +198,24 @@ class TestProvision:
 
         assert Subscription.objects.get().entitlements.get().usage_limit == 7
 
+    def test_shows_prices_in_tiers(self, caller):
+        seats = a_feature(public_id="seats")
+        team = a_plan(public_id="team", entitlements=[some_units(seats, 1)])
+        tier = {"up_to": 5, "unit_price": {"amount": "9.5", "currency": "USD"}, "flat_price": None}
+        price = NewCharge(
+            billing_model=BillingModel.PER_UNIT, feature=seats, tiers=[tier], tiers_mode="GRADUATED"
+        )
+        packages.edit(package_id=team.pk, charges=[price], actor=SYSTEM, now=NOW)
+        subscription = a_subscription(plan=published(team))
+
+        data = caller.get(f"/api/v1/subscriptions/{subscription.public_id}").json()["data"]
+
+        (shown,) = data["prices"]
+        assert (shown["featureId"], shown["amount"]) == ("seats", None)
+        assert shown["tiers"] == [
+            {"upTo": 5, "unitPrice": {"amount": 9.5, "currency": "usd"}, "flatPrice": None}
+        ]
+
     def test_refuses_an_id_that_is_taken(self, caller, body):
         caller.post("/api/v1/subscriptions", body | {"id": "first"})
         a_customer(public_id="other")
