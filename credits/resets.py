@@ -45,7 +45,7 @@ def sweep(*, now: datetime, seconds: float, batch: int = BATCH) -> Sweep:
         else:
             written += count
         if count == 0:
-            return Sweep(written, set_aside, more=False)
+            break
     return Sweep(written, set_aside, more=Pool.objects.due(now).exists())
 
 
