@@ -178,8 +178,7 @@ class PoolState:
         other.schedules = list(schedules.values())
         other.grants = list(grants.values())
         other.entries = [
-            replace(entry, grant=grants.get(id(entry.grant), entry.grant))
-            for entry in self.entries
+            replace(entry, grant=grants.get(id(entry.grant), entry.grant)) for entry in self.entries
         ]
         return other
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from catalog.amounts import exact_json
 from catalog.models import ConsumptionMapping, Feature
-from credits import batches, consumption, entitlements, metering, pools
+from credits import batches, consumption, entitlements, metering, pools, posting
 from credits.consumption import Demand
 from credits.entitlements import Holder
 from credits.metering import Measure
 from credits.models import ConsumptionKind, UsageEvent, UsageRecord
 from subscriptions.models import Customer
+from workspace import activity
 from workspace.actors import Actor
 from workspace.acts import act
 
@@ -61,7 +62,7 @@ def report_for_customer(
 ) -> int:
     """The events of one customer, in one transaction."""
     features = list(Feature.objects.active().event_based())
-    new = _store(customer, events, now)
+    new = _store(customer, events, actor, now)
     paying = _Pools(customer.pk, now)
     demands: dict[int, list[Demand]] = defaultdict(list)
     records: list[UsageRecord] = []
@@ -84,11 +85,12 @@ def report_for_customer(
 
 
 def _store(
-    customer: Customer, events: Sequence[tuple[Event, Holder]], now: datetime
+    customer: Customer, events: Sequence[tuple[Event, Holder]], actor: Actor, now: datetime
 ) -> list[UsageEvent]:
     """Write the events down; return those that were not there before (R40)."""
-    rows = [
-        UsageEvent(
+    rows: dict[tuple[Any, ...], UsageEvent] = {}
+    for event, holder in events:
+        row = UsageEvent(
             customer=customer,
             resource_id=holder.resource_id,
             name=event.name,
@@ -99,24 +101,46 @@ def _store(
             recorded_at=now,
             fingerprint=_fingerprint(event),
         )
-        for event, holder in events
-    ]
-    known = {
-        _identity(row)
-        for row in UsageEvent.objects.filter(
-            customer=customer, key__in={event.key for event, _ in events}
-        )
-    }
-    new: list[UsageEvent] = []
-    for row in rows:
-        if _identity(row) not in known:
-            known.add(_identity(row))
-            new.append(row)
-    return UsageEvent.objects.bulk_create(new, batch_size=500)
+        rows.setdefault(_identity(row), row)
+    in_order = sorted(rows.values(), key=lambda row: [str(part) for part in _identity(row)])
+    names = [field.attname for field in posting.EVENTS.fields]
+    added = posting.insert_new(
+        posting.EVENTS,
+        [[getattr(row, name) for name in names] for row in in_order],
+        "id, resource_id, name, key, given_timestamp",
+    )
+    for pk, *identity in added:
+        rows[tuple(identity)].pk = pk
+    _flag_different_repeats(customer, [row for row in rows.values() if row.pk is None], actor, now)
+    return [row for row in rows.values() if row.pk is not None]
 
 
 def _identity(row: UsageEvent) -> tuple[Any, ...]:
     return row.resource_id, row.name, row.key, row.given_timestamp
+
+
+def _flag_different_repeats(
+    customer: Customer, repeats: Sequence[UsageEvent], actor: Actor, now: datetime
+) -> None:
+    """Note in the activity log which events came back with other content (R40)."""
+    if not repeats:
+        return
+    stored = {
+        _identity(row): row.fingerprint
+        for row in UsageEvent.objects.filter(
+            customer=customer, key__in={row.key for row in repeats}
+        )
+    }
+    for row in repeats:
+        if stored[_identity(row)] != row.fingerprint:
+            activity.record(
+                "usage_event.repeated_differently",
+                subject=customer,
+                actor=actor,
+                now=now,
+                payload={"event": row.name, "key": row.key},
+                customer=customer.public_id,
+            )
 
 
 def _record(row: UsageEvent, measure: Measure) -> UsageRecord:

@@ -7,11 +7,12 @@ other, which costs it nothing since it has no network to cross. No rule lives he
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 from django.db import connection
 
 from credits.columns import Columns, Row
-from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule
+from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule, UsageEvent
 
 GRANTS = Columns(
     Grant, "id", "consumed", "stage", "voided_at", "effective_at", "expires_at", "updated_at"
@@ -79,7 +80,19 @@ CLAIMS = Columns(
     "reason",
     "trace_id",
 )
-CLAIMS_PER_STATEMENT = 500
+EVENTS = Columns(
+    UsageEvent,
+    "customer",
+    "resource",
+    "name",
+    "key",
+    "given_timestamp",
+    "occurred_at",
+    "dimensions",
+    "recorded_at",
+    "fingerprint",
+)
+ROWS_PER_STATEMENT = 500
 """SQLite allows 32,766 parameters in a statement."""
 
 POST = f"WITH g AS ({GRANTS.update_many}), p AS ({BALANCES.update_many}) {ENTRIES.insert_many}"
@@ -100,22 +113,34 @@ CLAIM_AND_POST = f"""
 
 def claim(rows: Sequence[Row]) -> dict[tuple[str, str], int]:
     """Add consumptions whose keys are new; their ids by kind and key (R40)."""
+    return {(kind, key): pk for pk, kind, key in insert_new(CLAIMS, rows, "id, kind, key")}
+
+
+def insert_new(columns: Columns, rows: Sequence[Row], returning: str) -> list[tuple[Any, ...]]:
+    """Add the rows that break no unique constraint; what `returning` says of those added.
+
+    Whoever adds the same row at the same time is waited for; rows come in an order of
+    their keys, so that two never wait for each other.
+    """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(CLAIM, CLAIMS.arrays(rows))
-            return {(kind, key): pk for pk, kind, key in cursor.fetchall()}
-        claimed = {}
-        for first in range(0, len(rows), CLAIMS_PER_STATEMENT):
-            stored = CLAIMS.stored(rows[first : first + CLAIMS_PER_STATEMENT])
-            place = "(" + ", ".join(["%s"] * len(CLAIMS.names)) + ")"
             cursor.execute(
-                f"INSERT INTO {CLAIMS.table} ({CLAIMS.listed}) "  # noqa: S608 - our own columns
+                f"{columns.insert_many} ON CONFLICT DO NOTHING RETURNING {returning}",
+                columns.arrays(rows),
+            )
+            return cursor.fetchall()
+        added: list[tuple[Any, ...]] = []
+        place = "(" + ", ".join(["%s"] * len(columns.names)) + ")"
+        for first in range(0, len(rows), ROWS_PER_STATEMENT):
+            stored = columns.stored(rows[first : first + ROWS_PER_STATEMENT])
+            cursor.execute(
+                f"INSERT INTO {columns.table} ({columns.listed}) "  # noqa: S608 - our own columns
                 f"VALUES {', '.join([place] * len(stored))} "
-                "ON CONFLICT DO NOTHING RETURNING id, kind, key",
+                f"ON CONFLICT DO NOTHING RETURNING {returning}",
                 list(chain.from_iterable(stored)),
             )
-            claimed |= {(kind, key): pk for pk, kind, key in cursor.fetchall()}
-        return claimed
+            added += cursor.fetchall()
+        return added
 
 
 def claim_and_post(
