@@ -299,7 +299,7 @@ class TestVerify:
 
         assert (Rule.CONSUMPTION, 3) in broken(pool)
 
-    @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="the table itself refuses")
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="the table itself refuses")
     def test_finds_a_key_that_took_effect_twice(self, pool):
         one, other = Consumption.objects.filter(pool=pool).order_by("pk")
 
