@@ -37,7 +37,8 @@ triggers.register(
               AND other.type = 'RECURRING'
               AND other.subscription_id = NEW.subscription_id
               AND other.source_id = NEW.source_id
-              AND other.period_starts_at <> NEW.period_starts_at
+              AND (other.period_starts_at <> NEW.period_starts_at
+                   OR other.period_ends_at <> NEW.period_ends_at)
               AND other.effective_at < NEW.expires_at
               AND other.expires_at > NEW.effective_at
               AND other.voided_at IS NULL
