@@ -10,10 +10,12 @@
 const PAUSE = 250; // milliseconds after the last key
 
 for (const form of document.querySelectorAll("form[data-live]")) {
+  const outdated = new Set();
   let latest = 0;
   let waiting = 0;
 
-  const refresh = async (parts) => {
+  const refresh = async (...parts) => {
+    for (const part of parts) outdated.add(part);
     const number = ++latest;
     const sent = new FormData(form);
     sent.set("refresh", "1");
@@ -22,27 +24,29 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (number !== latest) return;
     const focused = document.activeElement ? document.activeElement.id : "";
-    for (const part of parts) {
+    for (const part of outdated) {
       const mine = form.querySelector(`[data-live-part="${part}"]`);
       const theirs = page.querySelector(`[data-live-part="${part}"]`);
       if (mine && theirs) mine.replaceChildren(...theirs.childNodes);
     }
-    if (focused && parts.includes("fields")) {
+    if (focused && outdated.has("fields")) {
       const again = document.getElementById(focused);
       if (again) again.focus();
     }
+    outdated.clear();
   };
 
   form.addEventListener("change", (event) => {
     if (event.target.hasAttribute("data-reshapes")) {
       clearTimeout(waiting);
-      refresh(["fields", "summary"]);
+      refresh("fields", "summary");
     }
   });
   form.addEventListener("input", (event) => {
     if (event.target.hasAttribute("data-reshapes")) return;
     clearTimeout(waiting);
-    waiting = setTimeout(() => refresh(["summary"]), PAUSE);
+    latest++; // an answer under way knows nothing of what is typed, and must not replace it
+    waiting = setTimeout(() => refresh("summary"), PAUSE);
   });
   for (const button of form.querySelectorAll("[data-live-button]")) button.hidden = true;
 }
