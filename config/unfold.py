@@ -24,6 +24,13 @@ def screen(title: str, icon: str, model: str, permission: str = "") -> dict[str,
     }
 
 
+def is_about_customers(request: HttpRequest) -> bool:
+    """Whether the page belongs to a customer; their credits have addresses of their own."""
+    match = request.resolver_match
+    name = (match and match.url_name) or ""
+    return name.startswith(("subscriptions_", "credits_")) and name != "credits_pool_resets"
+
+
 UNFOLD: dict[str, object] = {
     "SITE_TITLE": "Stipend",
     "SITE_HEADER": "Stipend",
@@ -85,7 +92,10 @@ UNFOLD: dict[str, object] = {
             },
             {
                 "title": "Customers",
-                "items": [screen("Customers", "groups", "subscriptions_customer")],
+                "items": [
+                    screen("Customers", "groups", "subscriptions_customer")
+                    | {"active": is_about_customers}
+                ],
             },
             {
                 "title": "Operations",
