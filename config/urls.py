@@ -1,5 +1,7 @@
 """Which address leads where."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.urls import include, path, re_path, reverse_lazy
 from django.views.generic import RedirectView
@@ -14,7 +16,7 @@ api = [
 ]
 
 # The description of the API is no secret; everything it describes asks for a key.
-OPEN_TO_ALL = {"authentication_classes": [], "permission_classes": []}
+OPEN_TO_ALL: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 
 urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),

@@ -4,8 +4,11 @@ One `Columns` names some columns of a model's table, makes SQL of them for Postg
 SQLite, and converts values exactly as the model's own fields would. No rule lives here.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, cached_property
 from typing import Any
@@ -37,7 +40,7 @@ class Columns:
     def __init__(self, model: type[models.Model], *names: str) -> None:
         self.model = model
         self.table = f'"{model._meta.db_table}"'
-        self.fields = [model._meta.get_field(name) for name in names]
+        self.fields = [_column(model, name) for name in names]
         self.names = [f'"{field.column}"' for field in self.fields]
         self.listed = ", ".join(self.names)
 
@@ -124,6 +127,12 @@ class Columns:
         return [_writer(field, vendor) for field in self.fields]
 
 
+def _column(model: type[models.Model], name: str) -> models.Field[Any, Any]:
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field), f"{name} is a column of its own"
+    return field
+
+
 def among(name: str, values: Collection[Any]) -> tuple[str, list[Any]]:
     """SQL that a column has one of the values, and its parameters.
 
@@ -148,7 +157,7 @@ def _element(value: Any) -> str:
     return f'"{text}"'
 
 
-def _reader(field: models.Field, vendor: str) -> Convert | None:
+def _reader(field: models.Field[Any, Any], vendor: str) -> Convert | None:
     """What turns a database value into the field's; None where they are the same."""
     if isinstance(field, AmountField):
         return lambda micros: Decimal(micros).scaleb(-6)
@@ -156,13 +165,18 @@ def _reader(field: models.Field, vendor: str) -> Convert | None:
         return json.loads
     if vendor == "sqlite":
         if isinstance(field, models.DateTimeField):
-            return lambda text: connection.ops.convert_datetimefield_value(text, None, connection)
+            return parse_sqlite_instant
         if isinstance(field, models.BooleanField):
             return bool
     return None
 
 
-def _writer(field: models.Field, vendor: str) -> Convert | None:
+def parse_sqlite_instant(text: str) -> datetime:
+    """An instant as SQLite keeps it: UTC, without saying so."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _writer(field: models.Field[Any, Any], vendor: str) -> Convert | None:
     """What turns a field's value into the database's; None where they are the same."""
     if isinstance(field, AmountField):
         return _micros

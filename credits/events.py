@@ -109,10 +109,13 @@ def _store(
         [[getattr(row, name) for name in names] for row in in_order],
         "id, resource_id, name, key, given_timestamp",
     )
-    for pk, *identity in added:
-        rows[tuple(identity)].pk = pk
-    _flag_different_repeats(customer, [row for row in rows.values() if row.pk is None], actor, now)
-    return [row for row in rows.values() if row.pk is not None]
+    ids = {tuple(identity): pk for pk, *identity in added}
+    new = {identity: row for identity, row in rows.items() if identity in ids}
+    for identity, row in new.items():
+        row.pk = ids[identity]
+    repeats = [row for identity, row in rows.items() if identity not in ids]
+    _flag_different_repeats(customer, repeats, actor, now)
+    return list(new.values())
 
 
 def _identity(row: UsageEvent) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from catalog.amounts import ZERO, from_micros, rounded, to_micros, validate_amou
 from credits import ledger, pools, timeline
 from credits.book import EntryType, GrantState, GrantType, PoolState, Stage
 from credits.models import Grant, GrantSource
+from credits.models.grants import GrantQuerySet
 from credits.pools import LockedPool
 from workspace import activity
 from workspace.actors import Actor
@@ -91,7 +92,7 @@ def grant(*, pool_id: int, gift: Gift, actor: Actor, now: datetime) -> Grant:
         )
     state = put(locked_pool, gift, now=now)
     ledger.write([locked_pool], actor=actor, now=now, reason=gift.comment)
-    row = Grant.objects.select_related(*SHOWN_WITH).get(pk=state.pk)
+    row = _stored(state).select_related(*SHOWN_WITH).get()
     _record("credit_grant.created", row, actor=actor, now=now)
     return row
 
@@ -116,7 +117,7 @@ def confirm_payment(*, grant_id: UUID, actor: Actor, now: datetime) -> Grant:
     state.payment_pending, state.changed = False, True
     state.effective_at = max(state.effective_at, now)
     timeline.turn(locked_pool.state, now)
-    Grant.objects.filter(pk=state.pk).update(payment_pending=False)
+    _stored(state).update(payment_pending=False)
     return _write(locked_pool, state, "credit_grant.updated", actor=actor, now=now)
 
 
@@ -139,7 +140,7 @@ def void(*, grant_id: UUID, reason: str, actor: Actor, now: datetime) -> Grant:
     if state.stage == Stage.CLOSED:
         raise CreditGrantCannotBeVoided("This grant has expired; nothing is left to void.")
     locked_pool.state.close(state, EntryType.VOIDED, now)
-    Grant.objects.filter(pk=state.pk).update(void_reason=reason)
+    _stored(state).update(void_reason=reason)
     return _write(locked_pool, state, "credit_grant.voided", actor=actor, now=now, reason=reason)
 
 
@@ -179,7 +180,7 @@ def edit(*, grant_id: UUID, edit: Edit, actor: Actor, now: datetime) -> Grant:
     _check_dates(edit.effective_at, edit.expires_at, now)
     state.name, state.priority = edit.name.strip(), edit.priority
     state.effective_at, state.expires_at = edit.effective_at, edit.expires_at
-    Grant.objects.filter(pk=state.pk).update(
+    _stored(state).update(
         name=state.name,
         comment=edit.comment,
         priority=edit.priority,
@@ -268,6 +269,12 @@ def _add(pool: PoolState, gift: Gift, now: datetime) -> GrantState:
     return state
 
 
+def _stored(state: GrantState) -> GrantQuerySet:
+    """The row of a grant that was written."""
+    assert state.pk is not None, "the ledger has written it"
+    return Grant.objects.filter(pk=state.pk)
+
+
 def _lock_grant(grant_id: UUID, now: datetime) -> tuple[LockedPool, GrantState]:
     """The grant's pool, locked and brought up to now, and the grant within it."""
     row = find(grant_id)
@@ -291,7 +298,7 @@ def _write(
     reason: str = "",
 ) -> Grant:
     ledger.write([locked_pool], actor=actor, now=now, reason=reason)
-    row = Grant.objects.select_related(*SHOWN_WITH).get(pk=state.pk)
+    row = _stored(state).select_related(*SHOWN_WITH).get()
     _record(event, row, actor=actor, now=now, reason=reason)
     return row
 

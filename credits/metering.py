@@ -68,7 +68,7 @@ def mappings_in_force(
     Where several subscriptions map the same feature to the same credit type, the one
     started first says what it costs.
     """
-    subscriptions = Subscription.objects.filter(customer=customer, resource_id=resource_id)
+    subscriptions = Subscription.objects.filter(customer=customer, resource=resource_id)
     found: dict[tuple[int, int], ConsumptionMapping] = {}
     for subscription in subscriptions.in_force(now).order_by("started_at", "pk"):
         for mapping in effective_mappings(subscription):
@@ -107,7 +107,7 @@ def used(
     """
     records = UsageRecord.objects.filter(
         customer_id=customer_id,
-        resource_id=resource_id,
+        resource=resource_id,
         feature=feature,
         occurred_at__lt=until,
     )

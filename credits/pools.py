@@ -70,7 +70,7 @@ def open_pool(
     pool, _ = Pool.objects.get_or_create(
         customer_id=customer_id,
         credit_type_id=credit_type_id,
-        resource_id=resource_id,
+        resource=resource_id,
         defaults={"created_at": now},
     )
     return pool.pk

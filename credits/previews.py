@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from catalog.models import Cadence
-from catalog.wording import number, units_of
+from catalog.wording import units_of
 from credits import changes, pools, recurring, timeline
 from credits.book import Entry, EntryType, GrantType, PoolState
 from credits.models import Pool
@@ -16,6 +16,7 @@ from credits.recurring import Allowance
 from subscriptions.causes import Cause
 from subscriptions.entitlements import CreditSource
 from subscriptions.previews import CreditLine, Preview, SourceLine
+from workspace.templatetags.stipend import credits as number
 
 SUSPENDED = "gives nothing while the override lasts"
 
@@ -98,7 +99,7 @@ def _granted_at_once(
     row = Pool.objects.filter(
         customer_id=subscription.customer_id,
         credit_type_id=credit_type_id,
-        resource_id=subscription.resource_id,
+        resource=subscription.resource_id,
     ).first()
     state = PoolState(pk=0)
     if row is not None:

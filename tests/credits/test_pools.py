@@ -36,9 +36,10 @@ class TestLoad:
     def test_gives_up_when_a_pool_keeps_changing(self, monkeypatch):
         pool = a_pool_of_a_plan(5000)
 
-        with monkeypatch.context() as patch, pytest.raises(pools.PoolsKeepChanging):
+        with monkeypatch.context() as patch:
             patch.setattr(pools, "_same", lambda row, stored: False)
-            pools.standing(pool, AT_RESET)
+            with pytest.raises(pools.PoolsKeepChanging):
+                pools.standing(pool, AT_RESET)
 
 
 class TestLock:

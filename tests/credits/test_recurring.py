@@ -111,7 +111,7 @@ class TestInForce:
         more = replace(yearly, amount=Decimal("1200.000001"))
 
         assert recurring.in_force([yearly, monthly]) == [Allowance(monthly, Decimal(100))]
-        assert recurring.in_force([monthly, more]) == [Allowance(more, more.amount)]
+        assert recurring.in_force([monthly, more]) == [Allowance(more, Decimal("1200.000001"))]
 
     def test_takes_the_one_attached_first_of_equals(self):
         """R16: the order of the list does not matter, the date does."""
