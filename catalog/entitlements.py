@@ -103,21 +103,7 @@ def include(
         InvalidField: the terms do not fit (§2 of the domain reference).
     """
     draft = drafts.lock(package_id, revision=revision)
-    included = []
-    for row, wanted in enumerate(entitlements):
-        try:
-            included.append(_add(draft, wanted, now=now))
-        except DomainError as error:
-            error.rows = {row: error.message}
-            raise
-    drafts.edited(
-        draft,
-        "package.entitlements_added",
-        {"added": [readable_terms(entitlement) for entitlement in included]},
-        actor=actor,
-        now=now,
-    )
-    return included
+    return _include(draft, entitlements, actor=actor, now=now)
 
 
 @act
@@ -136,14 +122,8 @@ def include_credits(
         As `include`.
     """
     draft = drafts.lock(package_id, revision=revision)
-    entitlement = _add_credits(draft, credit_type, terms, now=now)
-    drafts.edited(
-        draft,
-        "package.entitlements_added",
-        {"added": [readable_terms(entitlement)]},
-        actor=actor,
-        now=now,
-    )
+    [entitlement] = _include(draft, [NewCredits(credit_type, terms)], actor=actor, now=now)
+    assert isinstance(entitlement, CreditEntitlement)
     return entitlement
 
 
@@ -163,14 +143,8 @@ def include_feature(
         As `include`.
     """
     draft = drafts.lock(package_id, revision=revision)
-    entitlement = _add_feature(draft, feature, terms, now=now)
-    drafts.edited(
-        draft,
-        "package.entitlements_added",
-        {"added": [readable_terms(entitlement)]},
-        actor=actor,
-        now=now,
-    )
+    [entitlement] = _include(draft, [NewFeature(feature, terms)], actor=actor, now=now)
+    assert isinstance(entitlement, FeatureEntitlement)
     return entitlement
 
 
@@ -328,6 +302,32 @@ def readable_terms(entitlement: Entitlement) -> dict[str, Any]:
         "reset_configuration": entitlement.reset_configuration,
         **terms,
     }
+
+
+def _include(
+    locked_draft: PackageVersion,
+    wanted: Sequence[NewCredits | NewFeature],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> list[Entitlement]:
+    """Add each, naming the row at fault among several, and record all of them in one line."""
+    included = []
+    for row, new in enumerate(wanted):
+        try:
+            included.append(_add(locked_draft, new, now=now))
+        except DomainError as error:
+            if len(wanted) > 1:
+                error.rows = {row: error.message}
+            raise
+    drafts.edited(
+        locked_draft,
+        "package.entitlements_added",
+        {"added": [readable_terms(entitlement) for entitlement in included]},
+        actor=actor,
+        now=now,
+    )
+    return included
 
 
 def _add(

@@ -115,7 +115,7 @@ class CreditTypePage(ObjectPage):
 
     name = "change"
     label = "Overview"
-    template_name = "admin/catalog/credit_type/overview.html"
+    template_name = "admin/catalog/overview.html"
     object: CreditType
 
     def content(self) -> dict[str, Any]:
@@ -128,8 +128,7 @@ class CreditTypePage(ObjectPage):
                 ("Units", _units(self.object)),
                 *self.object.metadata.items(),
             ],
-            "created_at": self.object.created_at,
-            "updated_at": self.object.updated_at,
+            "noun": "credit type",
             "packages": package_links(archiving.packages_using_credit_type(self.object)),
         }
 

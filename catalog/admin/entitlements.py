@@ -1,7 +1,8 @@
 """The dialogs that add, change, order and remove what a draft includes (§2)."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -245,8 +246,11 @@ class TermsDialog(DraftDialog):
 
     section = "entitlements"
     template_name = "admin/catalog/package/terms.html"
-    verb = ""
+    verb = "Add"
+    confirm_label = "Add"
+    said = "is added"
     needs_own = False
+    carry_out: ClassVar[Callable[..., object]]
     model: type[CreditType] | type[Feature]
 
     @classmethod
@@ -293,6 +297,18 @@ class TermsDialog(DraftDialog):
         data = self.request.POST if self.request.method == "POST" else None
         return self.form_class(data, **options)
 
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Let the verb do it, to this target."""
+        target = "credit_type" if self.model is CreditType else "feature"
+        self.carry_out(
+            package_id=self.object.pk,
+            **{target: self.target},
+            **form.cleaned_data,
+            actor=actor,
+            now=now,
+        )
+        return f"{self.target.name} {self.said}."
+
     def terms_of(self, entitlement: CreditEntitlement | FeatureEntitlement) -> dict[str, Any]:
         """The terms of an entitlement as the form shows them."""
         shared = {
@@ -320,146 +336,82 @@ class TermsDialog(DraftDialog):
         }
 
 
+class ChangeTerms(TermsDialog):
+    """Change the terms of what the draft includes."""
+
+    verb = "Edit"
+    confirm_label = "Save"
+    needs_own = True
+    said = "is saved"
+
+    def initial(self) -> dict[str, Any]:
+        """The terms as they are."""
+        own = self.own
+        return {**super().initial(), **(self.terms_of(own) if own else {})}
+
+
+class Exclude(TermsDialog):
+    """Take something out of the draft."""
+
+    verb = "Remove"
+    form_class = DraftForm
+    needs_own = True
+    is_dangerous = True
+    confirm_label = "Remove"
+    question = "It is removed from the draft; customers notice nothing before you publish."
+    said = "is removed"
+
+
 class IncludeCredits(TermsDialog):
     """The second step of "+ Add" for credits."""
 
     name = "include_credits"
-    verb = "Add"
     model = CreditType
     form_class = CreditTermsForm
-    confirm_label = "Add"
-
-    def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Add them."""
-        entitlements.include_credits(
-            package_id=self.object.pk,
-            credit_type=self.target,
-            **form.cleaned_data,
-            actor=actor,
-            now=now,
-        )
-        return f"{self.target.name} is added."
+    carry_out = staticmethod(entitlements.include_credits)
 
 
 class IncludeFeature(TermsDialog):
     """The second step of "+ Add" for a feature."""
 
     name = "include_feature"
-    verb = "Add"
     model = Feature
     form_class = FeatureTermsForm
-    confirm_label = "Add"
-
-    def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Add it."""
-        entitlements.include_feature(
-            package_id=self.object.pk,
-            feature=self.target,
-            **form.cleaned_data,
-            actor=actor,
-            now=now,
-        )
-        return f"{self.target.name} is added."
+    carry_out = staticmethod(entitlements.include_feature)
 
 
-class ChangeCredits(TermsDialog):
+class ChangeCredits(ChangeTerms):
     """Change the terms of credits."""
 
     name = "change_credits"
-    verb = "Edit"
     model = CreditType
     form_class = CreditTermsForm
-    needs_own = True
-
-    def initial(self) -> dict[str, Any]:
-        """The terms as they are."""
-        own = self.own
-        return {**super().initial(), **(self.terms_of(own) if own else {})}
-
-    def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Save them."""
-        entitlements.change_credits(
-            package_id=self.object.pk,
-            credit_type=self.target,
-            **form.cleaned_data,
-            actor=actor,
-            now=now,
-        )
-        return f"{self.target.name} is saved."
+    carry_out = staticmethod(entitlements.change_credits)
 
 
-class ChangeFeature(TermsDialog):
+class ChangeFeature(ChangeTerms):
     """Change the terms of a feature."""
 
     name = "change_feature"
-    verb = "Edit"
     model = Feature
     form_class = FeatureTermsForm
-    needs_own = True
-
-    def initial(self) -> dict[str, Any]:
-        """The terms as they are."""
-        own = self.own
-        return {**super().initial(), **(self.terms_of(own) if own else {})}
-
-    def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Save them."""
-        entitlements.change_feature(
-            package_id=self.object.pk,
-            feature=self.target,
-            **form.cleaned_data,
-            actor=actor,
-            now=now,
-        )
-        return f"{self.target.name} is saved."
+    carry_out = staticmethod(entitlements.change_feature)
 
 
-class ExcludeCredits(TermsDialog):
+class ExcludeCredits(Exclude):
     """Take credits out of the draft."""
 
     name = "exclude_credits"
-    verb = "Remove"
     model = CreditType
-    form_class = DraftForm
-    needs_own = True
-    is_dangerous = True
-    confirm_label = "Remove"
-    question = "It is removed from the draft; customers notice nothing before you publish."
-
-    def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Take them out."""
-        entitlements.exclude_credits(
-            package_id=self.object.pk,
-            credit_type=self.target,
-            revision=form.cleaned_data["revision"],
-            actor=actor,
-            now=now,
-        )
-        return f"{self.target.name} is removed."
+    carry_out = staticmethod(entitlements.exclude_credits)
 
 
-class ExcludeFeature(TermsDialog):
+class ExcludeFeature(Exclude):
     """Take a feature out of the draft."""
 
     name = "exclude_feature"
-    verb = "Remove"
     model = Feature
-    form_class = DraftForm
-    needs_own = True
-    is_dangerous = True
-    confirm_label = "Remove"
-    question = "It is removed from the draft; customers notice nothing before you publish."
-
-    def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Take it out."""
-        entitlements.exclude_feature(
-            package_id=self.object.pk,
-            feature=self.target,
-            revision=form.cleaned_data["revision"],
-            actor=actor,
-            now=now,
-        )
-        return f"{self.target.name} is removed."
+    carry_out = staticmethod(entitlements.exclude_feature)
 
 
 class MoveForm(DraftForm):

@@ -273,7 +273,7 @@ class FeaturePage(ObjectPage):
 
     name = "change"
     label = "Overview"
-    template_name = "admin/catalog/feature/overview.html"
+    template_name = "admin/catalog/overview.html"
     object: Feature
 
     def content(self) -> dict[str, Any]:
@@ -296,8 +296,7 @@ class FeaturePage(ObjectPage):
                 ("Units", " / ".join(filter(None, [feature.unit_singular, feature.unit_plural]))),
                 *feature.metadata.items(),
             ],
-            "created_at": feature.created_at,
-            "updated_at": feature.updated_at,
+            "noun": "feature",
             "packages": package_links(archiving.packages_using_feature(feature)),
         }
 

@@ -42,6 +42,7 @@ from catalog.models import (
     TrialEnd,
     TrialUnit,
 )
+from catalog.packages import Details
 from workspace.actors import Actor
 from workspace.admin.base import Badge, DialogForm, DialogPage, ObjectPage, WorkspaceAdmin, button
 
@@ -199,54 +200,47 @@ class AddonsForm(DraftForm):
         set_choices(self, "addons", addons)
 
 
-class EditAddons(DraftDialog):
+class ChooseAddons(DraftDialog):
+    """Choose the add-ons that a draft names in the list `choice`."""
+
+    form_class = AddonsForm
+    choice: str
+
+    def initial(self) -> dict[str, Any]:
+        """Those of the draft."""
+        return {**super().initial(), "addons": list(getattr(self.draft, self.choice).all())}
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Save them."""
+        chosen: Details = {self.choice: list(form.cleaned_data["addons"])}  # type: ignore[misc]
+        packages.edit(
+            package_id=self.object.pk,
+            revision=form.cleaned_data["revision"],
+            **chosen,
+            actor=actor,
+            now=now,
+        )
+        return f"The {self.title.lower()} are saved."
+
+
+class EditAddons(ChooseAddons):
     """Choose the add-ons that go with a plan (R5)."""
 
     name = "addons"
     title = "Compatible add-ons"
     section = "addons"
     question = "Customers of this plan can buy these add-ons."
-    form_class = AddonsForm
-
-    def initial(self) -> dict[str, Any]:
-        """Those of the draft."""
-        return {**super().initial(), "addons": list(self.draft.compatible_addons.all())}
-
-    def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Save them."""
-        packages.edit(
-            package_id=self.object.pk,
-            revision=form.cleaned_data["revision"],
-            compatible_addons=list(form.cleaned_data["addons"]),
-            actor=actor,
-            now=now,
-        )
-        return "The compatible add-ons are saved."
+    choice = "compatible_addons"
 
 
-class EditDependencies(DraftDialog):
+class EditDependencies(ChooseAddons):
     """Choose the add-ons that an add-on needs (R6)."""
 
     name = "dependencies"
     title = "Dependencies"
     section = "dependencies"
     question = "Customers can only buy this add-on together with all of these."
-    form_class = AddonsForm
-
-    def initial(self) -> dict[str, Any]:
-        """Those of the draft."""
-        return {**super().initial(), "addons": list(self.draft.dependencies.all())}
-
-    def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Save them."""
-        packages.edit(
-            package_id=self.object.pk,
-            revision=form.cleaned_data["revision"],
-            dependencies=list(form.cleaned_data["addons"]),
-            actor=actor,
-            now=now,
-        )
-        return "The dependencies are saved."
+    choice = "dependencies"
 
 
 class NewPackageForm(DialogForm):
