@@ -165,15 +165,16 @@ def _reader(field: models.Field[Any, Any], vendor: str) -> Convert | None:
         return json.loads
     if vendor == "sqlite":
         if isinstance(field, models.DateTimeField):
-            return parse_sqlite_instant
+            return _utc
         if isinstance(field, models.BooleanField):
             return bool
     return None
 
 
-def parse_sqlite_instant(text: str) -> datetime:
-    """An instant as SQLite keeps it: UTC, without saying so."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+def _utc(value: datetime | str) -> datetime:
+    """An instant as SQLite gives it back: in UTC without saying so, a text if computed."""
+    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return instant.replace(tzinfo=UTC)
 
 
 def _writer(field: models.Field[Any, Any], vendor: str) -> Convert | None:
