@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from benchmarks import processes
+from benchmarks import processes, processor
 from benchmarks.databases import pgbench
 from benchmarks.figures import percentile
 
@@ -24,12 +24,33 @@ class Load:
     """What some clients got done together."""
 
     per_second: float
+    microseconds: float | None
+    """Processor time of each piece of work, of clients and database together."""
     failures: int = 0
     latencies: list[float] = field(default_factory=list)
 
     def milliseconds(self, share: float) -> float:
         """The time that `share` of all calls do not exceed."""
         return percentile(self.latencies, share) * 1000
+
+
+def repeat(call: Callable[[], object], seconds: float) -> tuple[list[float], int]:
+    """Do it again and again; how long each took, and how many raised."""
+    latencies, failures = [], 0
+    clock = time.perf_counter
+    now = clock()
+    end = now + seconds
+    while now < end:
+        started = now
+        try:
+            call()
+        except Exception:
+            failures += 1
+            now = clock()
+        else:
+            now = clock()
+            latencies.append(now - started)
+    return latencies, failures
 
 
 def load(
@@ -50,26 +71,14 @@ def load(
         for _ in range(warm_up_calls):
             call(generators[number])
 
-    def work(number: int) -> tuple[list[float], int]:
-        latencies, failures = [], 0
-        clock = time.perf_counter
-        now = clock()
-        end = now + seconds
-        while now < end:
-            started = now
-            try:
-                call(generators[number])
-            except Exception:
-                failures += 1
-                now = clock()
-            else:
-                now = clock()
-                latencies.append(now - started)
-        return latencies, failures
-
-    done = processes.together(count, work, warm_up=warm_up)
+    finished = processes.together(
+        count, lambda number: repeat(lambda: call(generators[number]), seconds), warm_up=warm_up
+    )
+    done = finished.done
+    pieces = sum(len(each.answer[0]) for each in done) * weight
     return Load(
         per_second=sum(len(each.answer[0]) * weight / each.seconds for each in done),
+        microseconds=_each(finished.processor_seconds, pieces),
         failures=sum(each.answer[1] for each in done),
         latencies=[latency for each in done for latency in each.answer[0]],
     )
@@ -87,6 +96,7 @@ def load_by_hand(
         return _load_by_psycopg(seconds, statement, variables, weight=weight)
     place = connection.settings_dict
     with tempfile.TemporaryDirectory() as folder:
+        before = processor.used()
         script = Path(folder) / "script.sql"
         script.write_text(f"\\set pool random(:first, :last)\n{statement};\n")
         done = subprocess.run(
@@ -105,6 +115,8 @@ def load_by_hand(
             text=True,
             check=False,
         )
+        after = processor.used()
+        used = None if before is None or after is None else after - before
         if done.returncode:
             raise RuntimeError(f"pgbench failed:\n{done.stderr}")
         latencies = [
@@ -117,6 +129,7 @@ def load_by_hand(
     assert found is not None, done.stdout
     return Load(
         per_second=float(found[1]) * weight,
+        microseconds=_each(used, len(latencies) * weight),
         failures=int(failed[1]) if failed else 0,
         latencies=latencies,
     )
@@ -126,7 +139,7 @@ def _load_by_psycopg(
     seconds: float, statement: str, variables: Mapping[str, int], *, weight: int
 ) -> Load:
     """The same without pgbench: slower, since its clients are Python."""
-    text = re.sub(r":(\w+)\b(?<!::)", r"%(\1)s", statement)
+    text = re.sub(r"(?<!:):(\w+)", r"%(\1)s", statement)
 
     def call(generator: random.Random) -> None:
         pool = generator.randint(variables["first"], variables["last"])
@@ -134,6 +147,11 @@ def _load_by_psycopg(
             cursor.execute(text, {**variables, "pool": pool})
 
     return load(4, seconds, call, weight=weight)
+
+
+def _each(seconds: float | None, pieces: int) -> float | None:
+    """Microseconds for each piece of work."""
+    return None if seconds is None else seconds / pieces * 1e6
 
 
 def _named(option: str, value: object) -> Iterable[str]:

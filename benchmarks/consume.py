@@ -38,6 +38,7 @@ class Sizes:
 
     pools: int
     seconds: float
+    seconds_of_batches: float
     rounds: int
 
 
@@ -50,19 +51,24 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
     bench = _Bench(databases, table, sizes)
     bench.compare(
         f"W1 consume, spread over {stock.count:,} pools",
-        _Work(first, last, product_clients=PROCESSES, limit_clients=BY_HAND_CLIENTS),
+        _Work(first, last, PROCESSES, BY_HAND_CLIENTS, sizes.seconds),
+        target=0.50,
+    )
+    bench.compare(
+        f"   the same, {BY_HAND_CLIENTS} processes",
+        _Work(first, last, BY_HAND_CLIENTS, BY_HAND_CLIENTS, sizes.seconds),
         target=0.50,
     )
     bench.compare(
         f"W1 consume, one hot pool, {HOT_CLIENTS} clients",
-        _Work(first, first, product_clients=HOT_CLIENTS, limit_clients=HOT_CLIENTS),
+        _Work(first, first, HOT_CLIENTS, HOT_CLIENTS, sizes.seconds),
         target=0.50,
         with_latencies=True,
     )
     for batch in (100, 1000):
         bench.compare(
             f"W1b batches of {batch:,}",
-            _Work(first, last, PROCESSES, BY_HAND_CLIENTS, batch),
+            _Work(first, last, PROCESSES, BY_HAND_CLIENTS, sizes.seconds_of_batches, batch),
             target=0.60 if batch == 1000 else None,
         )
 
@@ -75,6 +81,7 @@ class _Work:
     last: int
     product_clients: int
     limit_clients: int
+    seconds: float
     batch: int = 1
 
 
@@ -111,6 +118,12 @@ class _Bench:
         self.table.add(
             Figure(name, "per s", results["product"], results["limit"], target, notes=notes)
         )
+        product, limit = (
+            [each.microseconds for each in loads[side] if each.microseconds is not None]
+            for side in ("product", "limit")
+        )
+        most = None if target is None else 1 / target
+        self.table.add(Figure("   processor time", "µs", product, limit, most, at_least=False))
         if with_latencies:
             self._add_latencies(loads)
 
@@ -135,7 +148,7 @@ class _Bench:
 
         return load(
             work.product_clients,
-            self.sizes.seconds,
+            work.seconds,
             call,
             warm_up_calls=30 if work.batch == 1 else 6,
             weight=work.batch,
@@ -145,7 +158,7 @@ class _Bench:
         statement = CONSUME if work.batch == 1 else CONSUME_SEVERAL.format(batch=work.batch)
         variables = {"first": work.first, "last": work.last}
         return load_by_hand(
-            work.limit_clients, self.sizes.seconds, statement, variables, weight=work.batch
+            work.limit_clients, work.seconds, statement, variables, weight=work.batch
         )
 
     def _sqlite_limit(self, work: _Work) -> Load:
@@ -158,7 +171,7 @@ class _Bench:
             sqlite.consume(opened[0], pool_id, [(10**6, _key()) for _ in range(work.batch)])
 
         clients = work.product_clients  # one writes at a time, however many there are
-        return load(clients, self.sizes.seconds, call, warm_up_calls=3, weight=work.batch)
+        return load(clients, work.seconds, call, warm_up_calls=3, weight=work.batch)
 
 
 _keys: Any = random.SystemRandom()

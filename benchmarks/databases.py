@@ -4,8 +4,10 @@ import contextlib
 import os
 import platform
 import shutil
+import statistics
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,6 +168,19 @@ def pgbench() -> str | None:
 def machine() -> str:
     """Cores and Python."""
     return f"{os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def milliseconds_of_a_durable_write() -> float:
+    """What the disk below the databases asks for: no client commits faster than that."""
+    taken = []
+    with tempfile.NamedTemporaryFile() as file:
+        for _ in range(50):
+            started = time.perf_counter()
+            file.write(bytes(8192))
+            file.flush()
+            os.fdatasync(file.fileno())
+            taken.append(time.perf_counter() - started)
+    return statistics.median(taken) * 1000
 
 
 def commit() -> str:

@@ -48,6 +48,8 @@ class Table:
 
     head: Mapping[str, str]
     figures: list[Figure] = field(default_factory=list)
+    is_sound: bool = True
+    """Whether `verify_ledger` found nothing wrong so far."""
 
     def print_head(self) -> None:
         """Say what is measured, and on what."""
@@ -71,6 +73,10 @@ class Table:
             f"{figure.unit:<8} {ratio:>18} {target:>8} {figure.verdict:<7} {figure.notes}".rstrip(),
             flush=True,
         )
+
+    def note(self, text: str) -> None:
+        """Print a remark below the figures it is about."""
+        print(f"   {text}", flush=True)
 
     def save(self, path: Path) -> None:
         """Write everything as JSON."""

@@ -1,7 +1,7 @@
 -- One consumption, as fast as the database can: lock the pool, claim the key, let grants pay
 -- in burn order, move remainders, entries and balance. Amounts are millionths of a credit.
 
-CREATE FUNCTION consume_by_hand(wanted_pool bigint, wanted bigint, wanted_key text)
+CREATE OR REPLACE FUNCTION consume_by_hand(wanted_pool bigint, wanted bigint, wanted_key text)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     pool credits_pool;

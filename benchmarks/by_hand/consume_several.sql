@@ -1,7 +1,7 @@
 -- Many consumptions of one pool as sets: demands and grants lie end to end on one line of
 -- credits, and where two of them overlap, that grant pays that demand.
 
-CREATE FUNCTION consume_several_by_hand(wanted_pool bigint, wanted bigint[], keys text[])
+CREATE OR REPLACE FUNCTION consume_several_by_hand(wanted_pool bigint, wanted bigint[], keys text[])
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     pool credits_pool;

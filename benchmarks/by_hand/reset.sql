@@ -1,7 +1,7 @@
 -- One pass over all due pools: expire, issue, write entries and balances. It knows only what
 -- the benchmark's pools hold: each is one period behind, and its schedules go on for ever.
 
-CREATE FUNCTION reset_by_hand(at timestamptz) RETURNS bigint LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION reset_by_hand(at timestamptz) RETURNS bigint LANGUAGE sql AS $$
     WITH due AS (
         SELECT id, balance, last_entry_number
         FROM credits_pool
@@ -29,14 +29,14 @@ CREATE FUNCTION reset_by_hand(at timestamptz) RETURNS bigint LANGUAGE sql AS $$
             public_id, pool_id, type, source_type, schedule_id, subscription_id, source_id,
             name, comment, metadata, amount, consumed, priority, cost_amount, cost_currency,
             effective_at, expires_at, payment_pending, void_reason, stage,
-            period_starts_at, mark_before, created_at, updated_at
+            period_starts_at, period_ends_at, mark_before, created_at, updated_at
         )
         SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
                 || substr(replace(gen_random_uuid()::text, '-', ''), 13))::uuid,
                pool_id, 'RECURRING', 'PLAN_ENTITLEMENT', id, subscription_id, source_id,
                name, '', '{}', amount, 0, 10, 0, 'USD',
                period_starts_at, next_at, FALSE, '', 'OPEN',
-               period_starts_at, 0, period_starts_at, at
+               period_starts_at, next_at, 0, period_starts_at, at
         FROM turned ORDER BY pool_id
         RETURNING id, pool_id, amount, effective_at, expires_at
     ), movements AS (

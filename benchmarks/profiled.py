@@ -1,0 +1,137 @@
+"""What `benchmarks.profile` looks into: the product's work, and the same by hand."""
+
+import io
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.http import HttpRequest
+from django.utils import timezone
+
+from benchmarks import by_hand, filling, static_urls
+from credits import consumption, resets
+from credits.consumption import Demand
+from subscriptions import periods
+from workspace import keys
+from workspace.actors import SYSTEM
+from workspace.models import KeyKind
+
+
+@dataclass(frozen=True)
+class Work:
+    """`calls` of something, each doing `weight` pieces of work."""
+
+    unit: str
+    product: Callable[[], object]
+    by_hand: Callable[[], object]
+    calls: int
+    weight: int = 1
+    warm_up: int = 1
+
+
+def consume(pools: int, batch: int) -> Work:
+    """One consumption on one of many pools."""
+    stock = filling.stock(pools, timezone.now())
+    by_hand.install("consume")
+    generator = random.Random(1)
+
+    def product() -> None:
+        now = timezone.now()
+        demand = Demand(Decimal(1), str(uuid4()), now)
+        pool_id = generator.choice(stock.ids)
+        consumption.consume(pool_id=pool_id, demand=demand, actor=SYSTEM, now=now)
+
+    def hand() -> None:
+        _ask("SELECT consume_by_hand(%s, 1000000, %s)", generator.choice(stock.ids), str(uuid4()))
+
+    return Work("one consumption", product, hand, calls=2000, warm_up=50)
+
+
+def batches(pools: int, batch: int) -> Work:
+    """A batch of consumptions on one of many pools."""
+    stock = filling.stock(pools, timezone.now())
+    by_hand.install("consume_several")
+    generator = random.Random(1)
+
+    def product() -> None:
+        now = timezone.now()
+        demands = [Demand(Decimal(1), str(uuid4()), now) for _ in range(batch)]
+        pool_id = generator.choice(stock.ids)
+        consumption.consume_several(pool_id=pool_id, demands=demands, actor=SYSTEM, now=now)
+
+    def hand() -> None:
+        _ask(
+            "SELECT consume_several_by_hand(%s, %s::bigint[], %s::text[])",
+            generator.choice(stock.ids),
+            [1_000_000] * batch,
+            [str(uuid4()) for _ in range(batch)],
+        )
+
+    calls = max(5, 20_000 // batch)
+    return Work(f"one of {batch:,} consumptions", product, hand, calls, weight=batch, warm_up=6)
+
+
+def reset(pools: int, batch: int) -> Work:
+    """All pools due at one instant, month after month."""
+    anchor = (timezone.now() - timedelta(days=3660)).replace(microsecond=0)
+    filling.stock(pools, anchor)
+    by_hand.install("reset")
+    months = iter(range(1, 120))
+
+    def product() -> None:
+        at = periods.boundary(anchor, next(months)) + timedelta(seconds=1)
+        resets.sweep(now=at, seconds=3600)
+
+    def hand() -> None:
+        _ask(
+            "SELECT reset_by_hand(%s)",
+            periods.boundary(anchor, next(months)) + timedelta(seconds=1),
+        )
+
+    return Work("one due pool", product, hand, calls=1, weight=pools + 1)
+
+
+def check(pools: int, batch: int) -> Work:
+    """A check as the web server hands it over, without the server; by hand is a fixed answer."""
+    stock = filling.stock(pools, timezone.now())
+    key = keys.create(name="Profile", kind=KeyKind.FULL, actor=SYSTEM, now=timezone.now()).raw
+    application = get_wsgi_application()
+    generator = random.Random(1)
+
+    def product() -> None:
+        customer = f"{stock.customer_id}-{generator.randint(1, stock.count)}"
+        environ = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": f"/api/v1/customers/{customer}/entitlements/check",
+            "QUERY_STRING": f"currencyId={stock.credit_type_id}&requestedUsage=1",
+            "HTTP_X_API_KEY": key,
+            "HTTP_ACCEPT": "application/json",
+            "HTTP_HOST": "localhost",
+            "REMOTE_ADDR": "127.0.0.1",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(),
+        }
+        response = application(environ, lambda *status: print)
+        b"".join(response)
+        response.close()
+        assert response.status_code == 200, response
+
+    def hand() -> None:
+        static_urls.answer(HttpRequest())
+
+    return Work("one check, from the request's arrival to its end", product, hand, calls=2000)
+
+
+def _ask(statement: str, *parameters: Any) -> object:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchone()
