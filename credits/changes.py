@@ -6,7 +6,7 @@ the right instant, today or next year (R13, R14, R18, R25–R32).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,10 +44,20 @@ def apply(
         resets: of a plan change, whether use starts afresh instead of being carried (R31).
     """
     wanted = _wanted(subscription, now)
+    addons = subscription.addons.values_list("addon_id", flat=True)
+    held = {subscription.plan_id, *addons}
     locked = _lock_pools(subscription, wanted, now)
     for locked_pool in locked:
         allowances = wanted.get(locked_pool.row.credit_type_id, [])
-        plan(locked_pool.state, subscription, allowances, cause=cause, resets=resets, now=now)
+        plan(
+            locked_pool.state,
+            subscription,
+            allowances,
+            held=held,
+            cause=cause,
+            resets=resets,
+            now=now,
+        )
         timeline.turn(locked_pool.state, now)
     ledger.write(locked, actor=actor, now=now)
 
@@ -57,15 +67,17 @@ def plan(
     subscription: Subscription,
     allowances: list[Allowance],
     *,
+    held: Collection[int] = (),
     cause: Cause,
     resets: bool = False,
     now: datetime,
 ) -> None:
     """Edit a pool's schedules so that they say `allowances`, on paper and without acting.
 
-    Preview and apply share this step; `timeline.turn` then does what is due.
+    Preview and apply share this step; `timeline.turn` then does what is due. `held` are the
+    packages that the subscription has, whether or not they still include these credits.
     """
-    _reconcile(pool, allowances, Change(cause, resets, subscription, now))
+    _reconcile(pool, allowances, Change(cause, resets, subscription, now, frozenset(held)))
 
 
 @dataclass(slots=True, frozen=True)
@@ -86,6 +98,7 @@ class Change:
     resets: bool
     subscription: Subscription
     now: datetime
+    held: frozenset[int]
 
 
 def spans(subscription: Subscription, now: datetime) -> list[Span]:
@@ -156,10 +169,11 @@ def _reconcile(pool: PoolState, allowances: list[Allowance], change: Change) -> 
         for schedule in pool.schedules
         if schedule.subscription_id == change.subscription.pk and not schedule.ended
     ]
+    pending = {schedule.source_id: schedule for schedule in mine if schedule.next_at is None}
+    running = {schedule.source_id: schedule for schedule in mine if schedule.next_at is not None}
+    switch = Switch.between(running, pending, allowances, change)
     for future in (schedule for schedule in mine if schedule.next_at is None):
         _drop(pool, future)
-    running = {schedule.source_id: schedule for schedule in mine if schedule.next_at is not None}
-    switch = Switch.between(list(running.values()), allowances, change)
     for allowance in allowances:
         schedule = running.pop(allowance.source.source_id, None)
         for span in switch.spans:
@@ -170,7 +184,7 @@ def _reconcile(pool: PoolState, allowances: list[Allowance], change: Change) -> 
                 over_at = switch.finish(schedule)
                 _add(pool, allowance, span, change, not_before=over_at)
             elif is_current:
-                _add(pool, allowance, span, change, not_before=switch.begins_at)
+                _add(pool, allowance, span, change, not_before=switch.begins(allowance))
             else:
                 _add(pool, allowance, span, change, not_before=span.starts_at)
     for schedule in running.values():
@@ -182,27 +196,51 @@ class Switch:
     """When and how the sources of one pool give way to others, by the cause of the change.
 
     `begins_at` is when new sources begin, `overrides` whether an override comes or goes.
+    What an earlier migration has put off until the next reset (R14) stays put off where
+    `waits`: `put_off` is when which source will begin.
     """
 
     change: Change
     spans: list[Span]
     begins_at: datetime
     overrides: bool
+    waits: bool
+    put_off: dict[int, datetime]
 
     @classmethod
     def between(
-        cls, running: list[ScheduleState], allowances: list[Allowance], change: Change
+        cls,
+        running: Mapping[int, ScheduleState],
+        pending: Mapping[int, ScheduleState],
+        allowances: list[Allowance],
+        change: Change,
     ) -> "Switch":
-        """The switch from the running schedules to `allowances`."""
+        """The switch from the running schedules, and those to come, to `allowances`."""
         granting = {allowance.source.source_id for allowance in allowances}
-        overrides = granting != {schedule.source_id for schedule in running} and (
-            any(schedule.is_override for schedule in running)
-            or any(_is_override(allowance) for allowance in allowances)
+        overriding = {each.source.source_id for each in allowances if _is_override(each)}
+        overrides = granting != set(running) and (
+            any(schedule.is_override for schedule in running.values()) or bool(overriding)
         )
         begins_at = change.now
         if change.cause == Cause.MIGRATION and overrides:
-            begins_at = min((_period_end(schedule) for schedule in running), default=change.now)
-        return cls(change, spans(change.subscription, change.now), begins_at, overrides)
+            ends = [_period_end(schedule) for schedule in running.values()]
+            begins_at = min(ends, default=change.now)
+        waits = (
+            change.cause not in (Cause.ANCHOR, Cause.PLAN_CHANGE)
+            and overriding <= running.keys() | pending.keys()
+        )
+        return cls(
+            change=change,
+            spans=spans(change.subscription, change.now),
+            begins_at=begins_at,
+            overrides=overrides,
+            waits=waits,
+            put_off={source: each.starts_at for source, each in pending.items()} if waits else {},
+        )
+
+    def begins(self, allowance: Allowance) -> datetime:
+        """When a source begins that does not run yet."""
+        return max(self.begins_at, self.put_off.get(allowance.source.source_id, self.begins_at))
 
     def keeps(self, schedule: ScheduleState, allowance: Allowance, span: Span) -> bool:
         """Whether a running schedule goes on as what `allowance` says: same periods."""
@@ -215,7 +253,9 @@ class Switch:
     def finish(self, schedule: ScheduleState) -> datetime:
         """Set the end of a running schedule; return when its successor may begin."""
         schedule.changed = True
-        if self.change.cause == Cause.ANCHOR:
+        if self._retires(schedule):
+            self._end_with_subscription(schedule)
+        elif self.change.cause == Cause.ANCHOR:
             schedule.ends_at, schedule.ending = self.change.now, Ending.EXPIRE
         elif self.change.cause == Cause.MIGRATION:
             over_at = self.begins_at if self.overrides else _period_end(schedule)
@@ -226,7 +266,25 @@ class Switch:
         else:
             schedule.ends_at = self.change.now
             schedule.ending = Ending.CARRY if self._carries(schedule) else Ending.VOID
+        assert schedule.ends_at is not None, "every branch sets an end"
         return schedule.ends_at
+
+    def _retires(self, schedule: ScheduleState) -> bool:
+        """Whether it ends at a reset that an earlier migration chose, and may until then."""
+        return (
+            self.waits
+            and bool(self.spans)
+            and schedule.source_id in self.change.held
+            and schedule.ends_at is not None
+            and schedule.ends_at > self.change.now
+            and (schedule.ending == Ending.CARRY or schedule.ends_at == schedule.next_at)
+        )
+
+    def _end_with_subscription(self, schedule: ScheduleState) -> None:
+        """Nothing outlives the subscription (R32)."""
+        last = self.spans[-1].ends_at
+        if last is not None and (schedule.ends_at is None or last < schedule.ends_at):
+            schedule.ends_at, schedule.ending = last, Ending.VOID
 
     def _carries(self, schedule: ScheduleState) -> bool:
         """Whether what was consumed goes along: overrides (R29, R30), plan changes (R31)."""

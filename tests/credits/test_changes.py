@@ -117,7 +117,7 @@ class Subscriber:
 
     @property
     def pool(self) -> Pool:
-        return stored(Pool.objects.get(customer=self.subscription.customer))
+        return stored(Pool.objects.filter(customer=self.subscription.customer).earliest("pk"))
 
     def balance(self, now: datetime) -> Decimal:
         return pools.standing(self.pool, now).balance
@@ -552,6 +552,94 @@ class TestApplyToVersions:
         assert customer.migrate(MID_JANUARY) == []
         assert customer.sweep(FEBRUARY) == [line(EXPIRED, -450), line(GRANTED, 500)]
 
+    def test_keeps_a_removal_for_the_reset_whatever_changes_meanwhile(self, market):
+        """R14, where something else is bought before the reset."""
+        addon = market.increment(10)
+        plan = market.plan(5000, addons=[addon])
+        customer = Subscriber(plan)
+        market.publish(plan, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        assert customer.hold(LATE_JANUARY, (addon, 1)) == [line(GRANTED, 10)]
+        assert customer.hold(LATE_JANUARY, (addon, 2)) == [line(GRANTED, 10)]
+        assert customer.balance(FEBRUARY - MOMENT) == 5020
+        assert customer.balance(FEBRUARY) == 20
+
+    def test_keeps_another_cadence_for_the_reset_whatever_changes_meanwhile(self, market):
+        addon = market.increment(10)
+        plan = market.plan(5000, addons=[addon])
+        customer = Subscriber(plan)
+        market.publish(plan, 60_000, MID_JANUARY, cadence=Cadence.YEAR)
+        customer.migrate(MID_JANUARY)
+
+        assert customer.hold(LATE_JANUARY, (addon, 1)) == [line(GRANTED, 10)]
+        assert customer.balance(FEBRUARY - MOMENT) == 5010
+        assert customer.balance(FEBRUARY) == 60_010
+
+    def test_keeps_a_new_override_for_the_reset_whatever_changes_meanwhile(self, market):
+        addon, other = market.increment(500), market.increment(10)
+        plan = market.plan(100, addons=[addon, other])
+        customer = Subscriber(plan, (addon, 1))
+        market.publish(addon, 500, MID_JANUARY, behaviour=Behaviour.OVERRIDE)
+        customer.migrate(MID_JANUARY)
+
+        assert customer.hold(LATE_JANUARY, (addon, 1), (other, 1)) == []
+        assert customer.balance(FEBRUARY - MOMENT) == 600
+        assert customer.balance(FEBRUARY) == 500
+
+    def test_lets_an_override_that_is_bought_replace_what_was_about_to_end(self, market):
+        """R29 does not wait for R14."""
+        override = market.override(500)
+        plan = market.plan(5000, addons=[override])
+        customer = Subscriber(plan)
+        customer.use(60, MID_JANUARY)
+        market.publish(plan, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        customer.hold(LATE_JANUARY, (override, 1))
+
+        assert customer.balance(LATE_JANUARY) == 440
+
+    def test_lets_an_addon_go_that_was_about_to_lose_its_credits(self, market):
+        """R32: what is removed is voided at once."""
+        addon = market.increment(500)
+        customer = Subscriber(market.plan(100, addons=[addon]), (addon, 1))
+        market.publish(addon, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        assert customer.hold(LATE_JANUARY) == [line(VOIDED, -500)]
+
+    def test_gives_back_what_was_about_to_end_when_it_is_published_again(self, market):
+        plan = market.plan(5000)
+        customer = Subscriber(plan)
+        market.publish(plan, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+        market.publish(plan, 6000, LATE_JANUARY)
+
+        assert customer.migrate(LATE_JANUARY) == [line(GRANTED, 1000)]
+        assert customer.balance(FEBRUARY) == 6000
+
+    def test_ends_a_removal_with_a_subscription_that_is_cancelled(self, market):
+        """R32: what was about to end ends now."""
+        plan = market.plan(5000)
+        customer = Subscriber(plan)
+        market.publish(plan, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        assert customer.cancel(LATE_JANUARY, time="IMMEDIATE") == [line(VOIDED, -5000)]
+
+    def test_ends_a_removal_with_a_subscription_that_ends_before_the_reset(self, market):
+        """R32."""
+        plan = market.plan(5000)
+        customer = Subscriber(plan)
+        market.publish(plan, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        customer.cancel(MID_JANUARY, time="SPECIFIC_DATE", ends_at=LATE_JANUARY)
+
+        assert customer.balance(LATE_JANUARY - MOMENT) == 5000
+        assert customer.sweep(APRIL) == [line(VOIDED, -5000)]
+
     def test_does_not_let_a_removal_outlive_the_subscription(self, market):
         """R32: what is cancelled for an earlier date ends on that date."""
         plan = market.plan(5000)
@@ -619,22 +707,42 @@ class TestStopGranting:
         customer = Subscriber(plan)
         market.publish(plan, None, MID_JANUARY)
 
-        credit_types_archived(market.credit_type, MID_JANUARY)
+        archived(market.credit_type, MID_JANUARY)
 
         assert customer.balance(FEBRUARY - MOMENT) == 100
         assert customer.sweep(APRIL)[-1:] == [line(EXPIRED, -100)]
+
+    def test_lets_it_end_with_its_period_whatever_changes_meanwhile(self, market):
+        """R3."""
+        other = a_credit_type(now=JANUARY)
+        addon = a_published_addon(
+            product=market.product,
+            entitlements=[some_credits(other, 10)],
+            max_quantity=None,
+            now=JANUARY,
+        )
+        plan = market.plan(100, addons=[addon])
+        customer = Subscriber(plan)
+        pool = customer.pool
+        market.publish(plan, None, MID_JANUARY)
+        archived(market.credit_type, MID_JANUARY)
+
+        customer.update(LATE_JANUARY, addons=[(addon.public_id, 1)])
+
+        assert pools.standing(stored(pool), FEBRUARY - MOMENT).balance == 100
+        assert pools.standing(stored(pool), FEBRUARY).balance == 0
 
     def test_takes_back_what_has_not_begun(self, market):
         plan = market.plan(100)
         customer = Subscriber(plan, started_at=FEBRUARY)
         market.publish(plan, None, MID_JANUARY)
 
-        credit_types_archived(market.credit_type, MID_JANUARY)
+        archived(market.credit_type, MID_JANUARY)
 
         assert customer.balance(MARCH) == 0
 
 
-def credit_types_archived(credit_type: CreditType, now: datetime) -> None:
+def archived(credit_type: CreditType, now: datetime) -> None:
     """The type is archived, as no published package names it any more (R3)."""
     from catalog import archiving
 

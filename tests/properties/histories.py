@@ -335,6 +335,7 @@ class Customer:
             self.pool,
             self.subscription(),
             self.allowances(),
+            held={self.plan, *self.addons},
             cause=cause,
             resets=resets,
             now=self.now,
