@@ -67,11 +67,16 @@ def open_pool(
     *, customer_id: int, credit_type_id: int, resource_id: int | None, now: datetime
 ) -> int:
     """The id of the customer's pool, which is made if it is the first time (R42)."""
-    pool, _ = Pool.objects.get_or_create(
-        customer_id=customer_id,
-        credit_type_id=credit_type_id,
-        resource=resource_id,
-        defaults={"created_at": now},
+    wanted = Pool.objects.filter(
+        customer_id=customer_id, credit_type_id=credit_type_id, resource=resource_id
+    )
+    pool, _ = wanted.get_or_create(
+        defaults={
+            "customer_id": customer_id,
+            "credit_type_id": credit_type_id,
+            "resource_id": resource_id,
+            "created_at": now,
+        }
     )
     return pool.pk
 
