@@ -1,8 +1,6 @@
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
@@ -11,13 +9,11 @@ from credits import resets
 from credits.book import GrantType
 from credits.models import Pool
 from subscriptions import periods
-from tests.browser.looks import in_every_look
+from tests.browser.looks import findings, in_every_look
 from tests.builders import a_metered_feature, a_resource
 from tests.credits.pools import a_pool, a_pool_of_a_plan, consumed, granted, stored
 from tests.workspace.builders import a_user
 from workspace.models import Role
-
-SERIOUS = {"serious", "critical"}
 
 
 @pytest.fixture
@@ -57,16 +53,6 @@ def addresses(pool: Pool) -> list[str]:
         f"{customer}/entitlement-usage/",
         f"{customer}/adjust-credits/",
         "/admin/credits/pool/resets/",
-    ]
-
-
-def findings(page: Page) -> list[str]:
-    """What makes the page hard to use for some people."""
-    found: Any = Axe().run(page).response["violations"]
-    return [
-        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
-        for each in found
-        if each["impact"] in SERIOUS
     ]
 
 
