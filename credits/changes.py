@@ -10,18 +10,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Q
-
 from catalog.models import Behaviour, CreditType
 from credits import ledger, pools, recurring, timeline
 from credits.book import Ending, PoolState, ScheduleState
-from credits.models import Schedule
+from credits.models import Pool, Schedule
 from credits.pools import LockedPool
 from credits.recurring import Allowance
 from subscriptions.causes import Cause
 from subscriptions.entitlements import CreditSource, credit_sources
 from subscriptions.models import Subscription
-from workspace.actors import Actor
+from workspace.actors import SYSTEM, Actor
 
 
 def start(*, subscription: Subscription, actor: Actor, now: datetime) -> None:
@@ -360,12 +358,28 @@ def _add(
     )
 
 
+POOLS_AT_A_TIME = 200
+
+
 def stop_granting(*, credit_type: CreditType, now: datetime) -> None:
     """Let every schedule of an archived credit type end with its current period (R3).
 
-    Only rows are rewritten; what each pool has stays until then.
+    What each pool has stays until then.
     """
-    schedules = Schedule.objects.filter(pool__credit_type=credit_type, ended=False)
-    schedules.filter(next_at=None).update(ended=True, ends_at=F("starts_at"))
-    lasting = schedules.filter(Q(ends_at=None) | Q(ends_at__gt=F("next_at")))
-    lasting.update(ends_at=F("next_at"), ending=Ending.EXPIRE.value)
+    affected = Pool.objects.filter(credit_type=credit_type, schedules__ended=False)
+    ids = list(affected.order_by("pk").values_list("pk", flat=True).distinct())
+    for first in range(0, len(ids), POOLS_AT_A_TIME):
+        batch = ids[first : first + POOLS_AT_A_TIME]
+        locked = pools.lock_several(batch, now, with_schedules=True)
+        for locked_pool in locked:
+            _end_with_period(locked_pool.state)
+        ledger.write(locked, actor=SYSTEM, now=now)
+
+
+def _end_with_period(pool: PoolState) -> None:
+    for schedule in [each for each in pool.schedules if not each.ended]:
+        if schedule.next_at is None:
+            _drop(pool, schedule)
+        elif schedule.ends_at is None or schedule.ends_at > schedule.next_at:
+            schedule.ends_at, schedule.ending = schedule.next_at, Ending.EXPIRE
+            schedule.changed = True

@@ -732,6 +732,25 @@ class TestStopGranting:
         assert pools.standing(stored(pool), FEBRUARY - MOMENT).balance == 100
         assert pools.standing(stored(pool), FEBRUARY).balance == 0
 
+    def test_leaves_the_period_that_has_begun_although_nobody_wrote_it_down(self, market):
+        """R24: as if a worker had always been on time."""
+        plan = market.plan(100)
+        customer = Subscriber(plan)
+        market.publish(plan, None, MID_JANUARY)
+
+        archived(market.credit_type, MARCH)
+
+        assert customer.balance(MARCH) == 100
+        assert customer.balance(APRIL) == 0
+
+    def test_leaves_other_types_alone(self, market):
+        other = Market(a_product(now=JANUARY), a_credit_type(now=JANUARY))
+        customer = Subscriber(other.plan(70))
+
+        archived(market.credit_type, MID_JANUARY)
+
+        assert customer.balance(FEBRUARY) == 70
+
     def test_takes_back_what_has_not_begun(self, market):
         plan = market.plan(100)
         customer = Subscriber(plan, started_at=FEBRUARY)
