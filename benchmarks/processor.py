@@ -21,30 +21,40 @@ def used(*, and_living: Iterable[int] = ()) -> float | None:
     """
     ours = _seconds(resource.RUSAGE_SELF) + _seconds(resource.RUSAGE_CHILDREN)
     ours += sum(of_process(process) for process in and_living)
-    if connection.vendor == "sqlite":
-        return ours
-    server = _server()
+    server = of_database()
     return None if server is None else ours + server
 
 
+def of_family(process: int) -> float:
+    """Seconds of a living process and of all living processes that it started."""
+    children = _children(process)
+    return of_process(process) + sum(_if_alive(child) for child in children)
+
+
 def of_process(process: int) -> float:
-    """Seconds that a living process has used, to the nanosecond."""
-    ran, _, _ = Path(f"/proc/{process}/schedstat").read_text().split()
-    return int(ran) / 1e9
+    """Seconds that the threads of a living process have used, to the nanosecond."""
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
-def _server() -> float | None:
-    """All processes of the PostgreSQL server, if it runs on this machine."""
+def of_database() -> float | None:
+    """Seconds of all processes of the PostgreSQL server, if it runs on this machine."""
+    if connection.vendor == "sqlite":
+        return 0.0
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         backend = cursor.fetchone()[0]
     try:
         postmaster = int(_fields(backend)[1])
         gone = sum(int(field) for field in _fields(postmaster)[13:15]) / TICKS_PER_SECOND
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        return gone + of_process(postmaster) + sum(_if_alive(int(child)) for child in children)
+        return gone + of_family(postmaster)
     except OSError:
         return None
+
+
+def _children(process: int) -> list[int]:
+    named = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(child) for child in named.split()]
 
 
 def _if_alive(process: int) -> float:

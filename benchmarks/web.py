@@ -15,7 +15,7 @@ from uuid import uuid4
 from django.db import connection
 from django.utils import timezone
 
-from benchmarks import by_hand, filling, keep_alive
+from benchmarks import by_hand, filling, keep_alive, processor
 from benchmarks.clients import load_by_hand
 from benchmarks.consume import BY_HAND_CLIENTS, CONSUME
 from benchmarks.databases import Databases
@@ -66,6 +66,7 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
         Figure(f"W2 check over HTTP{at}", "per s", results["check"], static_rates, 0.25,
                notes=check.failures)
     )  # fmt: skip
+    _add_processor_time(table, check, plain, most=4)
     _add_latencies(table, check, plain, most=10)
     table.add(
         Figure("W1 consume over HTTP, by the static answer", "per s", results["consume"],
@@ -74,7 +75,15 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
     if by_hand_rates := results.get("by hand"):
         title = "W1 consume over HTTP, by the function"
         table.add(Figure(title, "per s", results["consume"], by_hand_rates, 0.25))
+    _add_processor_time(table, consume, plain)
     _add_latencies(table, consume, plain, most=25)
+
+
+def _add_processor_time(
+    table: Table, product: "_Measured", static: "_Measured", most: float | None = None
+) -> None:
+    ours, theirs = product.microseconds, static.microseconds
+    table.add(Figure("   processor time", "µs", ours, theirs, most, at_least=False))
 
 
 def _add_latencies(table: Table, product: "_Measured", static: "_Measured", most: float) -> None:
@@ -84,6 +93,14 @@ def _add_latencies(table: Table, product: "_Measured", static: "_Measured", most
     table.add(
         Figure(f"   p99 ÷ {most:g} ms", "ms", slowest, [most] * len(slowest), 1, at_least=False)
     )
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A web server that was started here: where it listens, and its first process."""
+
+    port: int
+    process: int
 
 
 class _Requests:
@@ -121,18 +138,30 @@ class _Requests:
 class _Measured:
     """Requests to one server; call it for a round, then ask how long they took."""
 
-    def __init__(self, port: int, request: Callable[[], bytes], seconds: float) -> None:
-        self.port, self.request, self.seconds = port, request, seconds
+    def __init__(self, server: _Server, request: Callable[[], bytes], seconds: float) -> None:
+        self.server, self.request, self.seconds = server, request, seconds
         self.rounds: list[Answered] = []
+        self.microseconds: list[float] = []
 
     def __call__(self) -> float:
         """Requests answered with 200, per second."""
-        keep_alive.ask_in_a_process((HOST, self.port), self.request, CONNECTIONS, seconds=0.5)
-        answered = keep_alive.ask_in_a_process(
-            (HOST, self.port), self.request, CONNECTIONS, seconds=self.seconds
+        keep_alive.ask_in_a_process(
+            (HOST, self.server.port), self.request, CONNECTIONS, seconds=0.5
         )
+        before = self._processor_time()
+        answered = keep_alive.ask_in_a_process(
+            (HOST, self.server.port), self.request, CONNECTIONS, seconds=self.seconds
+        )
+        after = self._processor_time()
         self.rounds.append(answered)
+        if before is not None and after is not None:
+            self.microseconds.append((after - before) / len(answered.latencies) * 1e6)
         return answered.per_second
+
+    def _processor_time(self) -> float | None:
+        """Of web server and database; the client has its own."""
+        database = processor.of_database()
+        return None if database is None else database + processor.of_family(self.server.process)
 
     def milliseconds(self, share: float) -> list[float]:
         """Per round."""
@@ -154,7 +183,7 @@ def _consumed_by_hand(stock: Stock, seconds: float) -> float:
 
 
 @contextlib.contextmanager
-def _server(settings: str, database_url: str) -> Iterator[int]:
+def _server(settings: str, database_url: str) -> Iterator[_Server]:
     """Start the web server as in production, on a free port; stop it in the end."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -168,7 +197,7 @@ def _server(settings: str, database_url: str) -> Iterator[int]:
     process = subprocess.Popen([*command, "--log-level", "warning", "config.wsgi"], env=environment)
     try:
         _wait_for(port, process)
-        yield port
+        yield _Server(port, process.pid)
     finally:
         process.terminate()
         process.wait(60)
