@@ -1,4 +1,4 @@
-"""Where the time goes: `python -m benchmarks.profile consume batches reset check`.
+"""Where the time goes: `python -m benchmarks.profile consume batches reset check post`.
 
 Processor time is told apart from waiting, ours from the database's, so the answer holds on
 a busy machine, too. Needs PostgreSQL on this machine, and Linux.

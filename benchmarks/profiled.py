@@ -98,19 +98,61 @@ def reset(pools: int, batch: int) -> Work:
 
 
 def check(pools: int, batch: int) -> Work:
-    """A check as the web server hands it over, without the server; by hand is a fixed answer."""
-    stock = filling.stock(pools, timezone.now())
-    key = keys.create(name="Profile", kind=KeyKind.FULL, actor=SYSTEM, now=timezone.now()).raw
-    application = get_wsgi_application()
-    generator = random.Random(1)
+    """A check as the web server hands it over, without the server."""
+    site = _Site(pools)
 
     def product() -> None:
-        customer = f"{stock.customer_id}-{generator.randint(1, stock.count)}"
+        site.ask(
+            "GET",
+            f"/api/v1/customers/{site.customer()}/entitlements/check",
+            query=f"currencyId={site.stock.credit_type_id}&requestedUsage=1",
+        )
+
+    return Work("one check, from its arrival to its end", product, static, calls=2000)
+
+
+def post(pools: int, batch: int) -> Work:
+    """A consumption as the web server hands it over, without the server."""
+    site = _Site(pools)
+
+    def product() -> None:
+        body = (
+            f'{{"customerId":"{site.customer()}","currencyId":"{site.stock.credit_type_id}",'
+            f'"amount":1,"idempotencyKey":"{uuid4()}"}}'
+        )
+        site.ask("POST", "/api/v1/credits/consumption", body=body.encode())
+
+    return Work("one posted consumption, from its arrival to its end", product, static, calls=1000)
+
+
+def static() -> None:
+    """The answer of the static twin, without the way there."""
+    static_urls.answer(HttpRequest())
+
+
+class _Site:
+    """The product as a web server sees it, with a key and many customers."""
+
+    def __init__(self, pools: int) -> None:
+        now = timezone.now()
+        self.stock = filling.stock(pools, now)
+        self.key = keys.create(name="Profile", kind=KeyKind.FULL, actor=SYSTEM, now=now).raw
+        self.application = get_wsgi_application()
+        self.generator = random.Random(1)
+
+    def customer(self) -> str:
+        """The id of one of them."""
+        return f"{self.stock.customer_id}-{self.generator.randint(1, self.stock.count)}"
+
+    def ask(self, method: str, path: str, *, query: str = "", body: bytes = b"") -> None:
+        """Send a request, and read the answer to its end."""
         environ = {
-            "REQUEST_METHOD": "GET",
-            "PATH_INFO": f"/api/v1/customers/{customer}/entitlements/check",
-            "QUERY_STRING": f"currencyId={stock.credit_type_id}&requestedUsage=1",
-            "HTTP_X_API_KEY": key,
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": "application/json" if body else "",
+            "CONTENT_LENGTH": str(len(body)) if body else "",
+            "HTTP_X_API_KEY": self.key,
             "HTTP_ACCEPT": "application/json",
             "HTTP_HOST": "localhost",
             "REMOTE_ADDR": "127.0.0.1",
@@ -118,17 +160,12 @@ def check(pools: int, batch: int) -> Work:
             "SERVER_PORT": "80",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(),
+            "wsgi.input": io.BytesIO(body),
         }
-        response = application(environ, lambda *status: print)
+        response = self.application(environ, lambda *status: print)
         b"".join(response)
         response.close()
         assert response.status_code == 200, response
-
-    def hand() -> None:
-        static_urls.answer(HttpRequest())
-
-    return Work("one check, from the request's arrival to its end", product, hand, calls=2000)
 
 
 def _ask(statement: str, *parameters: Any) -> object:
