@@ -31,8 +31,6 @@ def containing(anchor: datetime, cadence: str, instant: datetime) -> tuple[datet
     number = passed // step
     if boundary(anchor, number * step) > instant:
         number -= 1
-    elif boundary(anchor, (number + 1) * step) <= instant:
-        number += 1
     return boundary(anchor, number * step), boundary(anchor, (number + 1) * step)
 
 
