@@ -19,10 +19,20 @@ KEY_FILE = ROOT / "var" / "demo-api-key"
 HOST = "127.0.0.1"
 START_SECONDS = 60
 STOP_SECONDS = 80  # longer than the worker lets a running task finish
+LOGIN, PASSWORD = "admin", "stipend-demo"  # as `load_demo` makes them
+
+SERVER = [
+    sys.executable,
+    "-m",
+    "gunicorn",
+    "--config=config/gunicorn.py",
+    "--log-level=warning",
+    "config.wsgi",
+]
 
 WELCOME = """
   Stipend runs at   {address}/
-  Sign in with      admin / stipend-demo
+  Sign in with      {login}
   API key           {key}
 
   Ask whether a customer may go on, and what is left:
@@ -38,38 +48,19 @@ def main() -> None:
     """Prepare the data, start both processes, and watch over them."""
     port = int(os.environ.get("PORT", "8000"))
     refuse_taken_port(port)
-    # What this shell holds for another installation must not lead the demo there.
-    os.environ |= {
-        "STIPEND_MODE": "development",
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DATABASE_URL": f"sqlite:///{DATABASE}",
-        "STIPEND_BIND": f"{HOST}:{port}",
-        "STIPEND_WORKSPACE_NAME": "Demo",
-        "STIPEND_LOG_LEVEL": "WARNING",
-    }
-    for variable in ("DEBUG", "SECRET_KEY", "SECRET_KEY_FILE", "DATABASE_URL_FILE"):
-        os.environ.pop(variable, None)
+    settle(DATABASE, port)
     if "--reset" in sys.argv:
         remove_data()
-    manage("migrate", "--verbosity=0")
-    manage("load_demo")
+    load()
     key = api_key()
     address = f"http://{HOST}:{port}"
     watch_over(
         [
-            ProcessGroup(
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "--config=config/gunicorn.py",
-                "--log-level=warning",
-                "config.wsgi",
-                cwd=ROOT,
-            ),
+            ProcessGroup(*SERVER, cwd=ROOT),
             ProcessGroup(sys.executable, "manage.py", "run_worker", cwd=ROOT),
         ],
         port=port,
-        welcome=WELCOME.format(address=address, key=key),
+        welcome=WELCOME.format(address=address, login=f"{LOGIN} / {PASSWORD}", key=key),
     )
 
 
@@ -77,6 +68,27 @@ def refuse_taken_port(port: int) -> None:
     """Stop before anything is touched where another server listens."""
     if listens(port):
         sys.exit(f"Port {port} is taken; choose another: make demo PORT={port + 1}")
+
+
+def settle(database: Path, port: int) -> None:
+    """Decide by the environment where the demo keeps its data, and where it answers."""
+    # What this shell holds for another installation must not lead the demo there.
+    os.environ |= {
+        "STIPEND_MODE": "development",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DATABASE_URL": f"sqlite:///{database}",
+        "STIPEND_BIND": f"{HOST}:{port}",
+        "STIPEND_WORKSPACE_NAME": "Demo",
+        "STIPEND_LOG_LEVEL": "WARNING",
+    }
+    for variable in ("DEBUG", "SECRET_KEY", "SECRET_KEY_FILE", "DATABASE_URL_FILE"):
+        os.environ.pop(variable, None)
+
+
+def load() -> None:
+    """Bring tables and sample data to where they should be."""
+    manage("migrate", "--verbosity=0")
+    manage("load_demo")
 
 
 def remove_data() -> None:

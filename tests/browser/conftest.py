@@ -1,7 +1,6 @@
 """A real Chromium, in front of a real server, that complains about every error it sees."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,10 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from scripts import chromium
 from tests.browser.looks import LOOKS
 
 HERE = Path(__file__).parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LOCAL_SCHEMES = {"about", "blob", "data"}
 
 
@@ -35,18 +26,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests of a process."""
-    if CHROMIUM is None:
-        message = "No Chromium was found: on Debian, apt-get install chromium."
+    if chromium.PATH is None:
         if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+            pytest.fail(chromium.MISSING)
+        pytest.skip(chromium.MISSING)
     with pytest.MonkeyPatch.context() as patch:
         # Playwright keeps an event loop in this thread, in which Django would refuse to query.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            yield chromium
-            chromium.close()
+            launched = playwright.chromium.launch(
+                executable_path=chromium.PATH, args=chromium.FLAGS
+            )
+            yield launched
+            launched.close()
 
 
 @pytest.fixture
