@@ -103,10 +103,11 @@ UNFOLD: dict[str, object] = {
                 "items": [
                     {
                         "title": "Resets",
-                        "icon": "autorenew",
+                        "icon": "update",
                         "link": reverse_lazy("admin:credits_pool_resets"),
                         "permission": may("credits.view_pool"),
                     },
+                    screen("Rollouts", "rocket_launch", "subscriptions_rolloutrun"),
                     screen("API keys", "key", "workspace_apikey"),
                     screen("Activity", "history", "workspace_activity"),
                     screen("Users", "badge", "workspace_user"),

@@ -93,44 +93,6 @@ def cost(mapping: ConsumptionMapping, units: Decimal, dimensions: Mapping[str, A
     return Cost(mapping.credit_type_id, mapping.feature_id, rounded(amount))
 
 
-def used(
-    *,
-    customer_id: int,
-    resource_id: int | None,
-    feature: Feature,
-    since: datetime | None,
-    until: datetime,
-) -> Decimal:
-    """How much of a feature was used in [since, until), by its aggregation (R7).
-
-    A report that set the total counts from its instant on; what came before it does not.
-    """
-    records = UsageRecord.objects.filter(
-        customer_id=customer_id,
-        resource=resource_id,
-        feature=feature,
-        occurred_at__lt=until,
-    )
-    if since is not None:
-        records = records.filter(occurred_at__gte=since)
-    match feature.aggregation:
-        case Aggregation.UNIQUE:
-            texts = records.exclude(text="")
-            return Decimal(texts.aggregate(n=Count("text", distinct=True))["n"])
-        case Aggregation.MAX:
-            return records.aggregate(n=Max("value"))["n"] or ZERO
-        case Aggregation.MIN:
-            return records.aggregate(n=Min("value"))["n"] or ZERO
-        case Aggregation.AVG:
-            total = records.aggregate(total=Sum("value"), n=Count("pk"))
-            return rounded(total["total"] / total["n"]) if total["n"] else ZERO
-    last_set = records.filter(sets_total=True).order_by("occurred_at", "pk").last()
-    if last_set is None:
-        return records.aggregate(n=Sum("value"))["n"] or ZERO
-    later = records.filter(sets_total=False, pk__gt=last_set.pk)
-    return last_set.value + (later.aggregate(n=Sum("value"))["n"] or ZERO)
-
-
 def as_number(value: Any) -> Decimal | None:
     """A dimension as a finite number, if it is one; true and false are not."""
     if isinstance(value, bool) or value is None:
