@@ -1,4 +1,4 @@
-"""What a draft includes: credits and features are added, changed and taken out (R8, §2)."""
+"""What a draft includes: credits and features are added, changed and taken out (R8)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -100,7 +100,7 @@ def include(
     Raises:
         NoDraft, StaleDraft, PackageArchived: see `drafts.lock`.
         AlreadyIncluded: the draft has one for that credit type or feature.
-        InvalidField: the terms do not fit (§2 of the domain reference).
+        InvalidField: the terms do not fit.
     """
     draft = drafts.lock(package_id, revision=revision)
     return _include(draft, entitlements, actor=actor, now=now)
@@ -455,7 +455,7 @@ def _next_position(locked_draft: PackageVersion) -> float:
 
 
 def _check_terms(draft: PackageVersion, entitlement: Entitlement) -> None:
-    """What §2 says about entitlements that no single field shows.
+    """What is true of entitlements that no single field shows.
 
     Raises:
         InvalidField: naming the field.

@@ -101,7 +101,7 @@ def publish(
 
 
 def refusals(contents: Contents) -> list[Refusal]:
-    """Everything that stands in the way of publishing a draft (R11, §2); empty if nothing does."""
+    """Everything that stands in the way of publishing a draft (R11); empty if nothing does."""
     return [
         *_pricing_refusals(contents),
         *_named_refusals(contents),
@@ -146,7 +146,7 @@ def _sale_refusals(package: Package, role: str, section: str) -> Iterator[Refusa
 
 
 def _entitlement_refusals(contents: Contents) -> Iterator[Refusal]:
-    """Credit types and features are active, links lead somewhere, custom values fit (§2, R11)."""
+    """Credit types and features are active, links lead somewhere, custom values fit (R11)."""
     version = contents.version
     included = {entitlement.feature_id for entitlement in contents.features}
     takes_custom = (

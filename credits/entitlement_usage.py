@@ -1,4 +1,4 @@
-"""What a customer used of what they are entitled to: credits, then features (§12).
+"""What a customer used of what they are entitled to: credits, then features.
 
 It is what applications are told (`credits.entitlements`), put into lines.
 """

@@ -6,12 +6,9 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import Count, Max, Min, Sum
-
 from catalog.amounts import LIMIT, ZERO, rounded
 from catalog.formulas import CostTooLarge, parse
 from catalog.models import Aggregation, ConsumptionMapping, Feature
-from credits.models import UsageRecord
 from subscriptions.entitlements import effective_mappings
 from subscriptions.models import Customer, Subscription
 

@@ -1,4 +1,4 @@
-"""Which role may do what (§13, X9, X10). What the table does not allow is forbidden."""
+"""Which role may do what (X9, X10). What the table does not allow is forbidden."""
 
 import functools
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The screens of the catalog (§12): one module per family."""
+"""The screens of the catalog: one module per family."""
 
 from catalog.admin import credit_types, features, packages, products
 

@@ -1,4 +1,4 @@
-"""The dialogs that add, change, order and remove what a draft includes (§2)."""
+"""The dialogs that add, change, order and remove what a draft includes."""
 
 from collections.abc import Callable
 from datetime import datetime

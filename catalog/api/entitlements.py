@@ -1,4 +1,4 @@
-"""The entitlements of plans and add-ons over HTTP (§2).
+"""The entitlements of plans and add-ons over HTTP.
 
 `{id}` in an address is the id of a credit type or feature, not of a row. Shown is the open
 draft if there is one, because that is what the other operations change; else what is live.

@@ -1,4 +1,4 @@
-"""A customer's tab Credits: one pool with its use, its grants and its ledger (§12)."""
+"""A customer's tab Credits: one pool with its use, its grants and its ledger."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +46,7 @@ IN_WORDS = {
 
 
 class CreditsPage(ObjectPage):
-    """Tab Credits: what is in a pool, its use, its grants and its ledger (§12)."""
+    """Tab Credits: what is in a pool, its use, its grants and its ledger."""
 
     name = "credits"
     address = "credits"

@@ -1,4 +1,4 @@
-"""A customer's tab Entitlement usage: how much is used of everything they may use (§12)."""
+"""A customer's tab Entitlement usage: how much is used of everything they may use."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from workspace.admin.base import ObjectPage
 
 
 class UsagePage(ObjectPage):
-    """Tab Entitlement usage: what is used of everything the customer may use (§12)."""
+    """Tab Entitlement usage: what is used of everything the customer may use."""
 
     name = "usage"
     address = "entitlement-usage"

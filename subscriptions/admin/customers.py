@@ -1,4 +1,4 @@
-"""Customers: the list, a customer's pages, and the forms for a new and a changed one (§12)."""
+"""Customers: the list, a customer's pages, and the forms for a new and a changed one."""
 
 from datetime import datetime
 from typing import Any

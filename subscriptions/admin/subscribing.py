@@ -230,7 +230,7 @@ class LiveDialogPage(DialogPage):
 
 
 class SubscribePage(LiveDialogPage):
-    """Customer → Create subscription (§12)."""
+    """Customer → Create subscription."""
 
     name = "subscribe"
     title = "Create subscription"

@@ -1,4 +1,4 @@
-"""Subscriptions: the list of all, the pages of one, and the buttons that change it (§12)."""
+"""Subscriptions: the list of all, the pages of one, and the buttons that change it."""
 
 from datetime import datetime
 from typing import Any

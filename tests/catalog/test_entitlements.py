@@ -59,7 +59,7 @@ class TestInclude:
         "amount", ["0", "-1", "0.0000001", "1000000000000", "NaN", "Infinity", "1e400", None]
     )
     def test_refuses_what_is_no_amount(self, amount):
-        """§2: more than 0, at most six places, below 10¹²; empty only when custom."""
+        """More than 0, at most six places, below 10¹²; empty only when custom."""
         plan = a_plan()
 
         with pytest.raises(InvalidField):
@@ -78,7 +78,7 @@ class TestInclude:
         assert not CreditEntitlement.objects.exists()
 
     def test_refuses_overrides_of_plans(self):
-        """§2: plans accept only Increment."""
+        """Plans accept only Increment."""
         with pytest.raises(InvalidField) as refusal:
             include(a_plan(), some_credits(a_credit_type(), behaviour="Override"))
 
@@ -93,7 +93,7 @@ class TestInclude:
 
     @pytest.mark.parametrize("make", [a_plan, lambda: an_addon(pricing_type="CUSTOM")])
     def test_refuses_custom_values_outside_custom_plans(self, make):
-        """§2: CUSTOM plans only."""
+        """CUSTOM plans only."""
         with pytest.raises(InvalidField) as refusal:
             include(make(), some_credits(a_credit_type(), None, is_custom=True))
 
@@ -107,7 +107,7 @@ class TestInclude:
         assert plan.draft.credit_entitlements.get().amount is None
 
     def test_refuses_a_link_to_what_is_no_number(self):
-        """§2: numeric feature."""
+        """Numeric feature."""
         switch = a_feature("Export", type=FeatureType.BOOLEAN)
 
         with pytest.raises(InvalidField) as refusal:

@@ -138,7 +138,7 @@ class TestPublish:
 
 
 class TestRefusals:
-    """R11, §2: each says in a sentence what to mend, and where."""
+    """R11: each says in a sentence what to mend, and where."""
 
     def reasons(self, package: Built) -> list[tuple[str, str]]:
         found = publishing.refusals(comparison.load(package.draft))

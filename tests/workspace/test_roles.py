@@ -36,7 +36,6 @@ def _all_rooms(monkeypatch):
 @pytest.mark.usefixtures("_all_rooms")
 class TestPermissionsOf:
     def test_administrators_may_do_everything(self):
-        """§13."""
         assert roles.permissions_of(Role.ADMINISTRATOR) == PERMISSIONS
 
     @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ class TestPermissionsOf:
         ],
     )
     def test_others_may_do_what_the_table_says(self, role, allowed):
-        """§13, X9: deny by default."""
+        """X9: deny by default."""
         assert roles.permissions_of(role) == allowed
 
 

@@ -312,7 +312,7 @@ class ButtonPage(DialogPage):
 
 
 class ActivityPage(ObjectPage):
-    """What happened to an object, newest first (§12)."""
+    """What happened to an object, newest first."""
 
     name = "activity"
     label = "Activity"

@@ -61,7 +61,6 @@ class TestIncludeCredits:
         "amount", ["0", "-5", "", "0.0000001", "1000000000000", "ten", "1e5", "5,00", "NaN"]
     )
     def test_refuses_what_is_no_amount(self, administrator, amount):
-        """§2."""
         answer = self.include(administrator, a_plan(), amount=amount)
 
         assert "amount" in answer.context["form"].errors
@@ -89,7 +88,6 @@ class TestIncludeCredits:
         assert "behaviour" not in fields[1]
 
     def test_offers_custom_values_for_custom_plans_alone(self, administrator):
-        """§2."""
         custom = a_plan(pricing_type="CUSTOM")
         self.include(administrator, custom, amount="", is_custom="on")
         assert custom.draft.credit_entitlements.get().amount is None

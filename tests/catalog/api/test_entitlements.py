@@ -103,7 +103,6 @@ class TestEntitlements:
 
     @pytest.mark.parametrize("amount", STRANGE_NUMBERS)
     def test_refuses_what_is_no_amount(self, caller, amount):
-        """§2."""
         a_credit_type(public_id="ai")
         a_plan(public_id="pro")
         body = (
@@ -157,7 +156,7 @@ class TestEntitlements:
         ],
     )
     def test_refuses_terms_that_do_not_fit(self, caller, row):
-        """§2: all or nothing."""
+        """All or nothing."""
         a_credit_type(public_id="ai")
         a_feature(public_id="seats")
         a_feature("Export", public_id="export", type=FeatureType.BOOLEAN)

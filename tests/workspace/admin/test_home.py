@@ -36,7 +36,7 @@ class TestDashboard:
 @pytest.mark.django_db
 class TestEnvironment:
     def test_names_the_workspace_in_the_header(self, administrator, settings):
-        """§1: staging must not be taken for production."""
+        """Staging must not be taken for production."""
         settings.STIPEND_WORKSPACE_NAME = "Staging"
         settings.STIPEND_WORKSPACE_COLOUR = "danger"
 
