@@ -184,7 +184,9 @@ class TestConsumptions:
     def test_happen_once_per_key(self, pool):
         """Design 8."""
         columns = [
-            field.column for field in Consumption._meta.concrete_fields if not field.primary_key
+            str(field.column)
+            for field in Consumption._meta.concrete_fields
+            if not field.primary_key
         ]
         listed = ", ".join(columns)
 
@@ -264,7 +266,7 @@ class TestGrants:
 def copy_of_grant(*, type: str, **changed: str) -> str:
     """Try to copy the grant of a type; `changed` columns, as SQL, differ."""
     columns = [
-        field.column
+        str(field.column)
         for field in Grant._meta.concrete_fields
         if not field.primary_key and field.name != "public_id"
     ]
@@ -297,7 +299,7 @@ class TestPools:
 
 
 def copy_of_pool(pool: Pool) -> str:
-    columns = [field.column for field in Pool._meta.concrete_fields if not field.primary_key]
+    columns = [str(field.column) for field in Pool._meta.concrete_fields if not field.primary_key]
     listed = ", ".join(columns)
     return refusal(
         f"INSERT INTO credits_pool ({listed}) SELECT {listed} FROM credits_pool WHERE id = %s",
@@ -318,7 +320,7 @@ class TestSchedules:
 
     def test_last_one_per_source(self, pool):
         columns = [
-            field.column for field in Schedule._meta.concrete_fields if not field.primary_key
+            str(field.column) for field in Schedule._meta.concrete_fields if not field.primary_key
         ]
         listed = ", ".join(columns)
 
