@@ -87,8 +87,9 @@ def _override_note(allowances: list[Allowance], suspended: list[CreditSource]) -
     """R16: wherever such a mix is shown, it says that the increments give nothing."""
     if not suspended:
         return ""
-    names = ", ".join(source.name for source in suspended)
-    return f"{allowances[0].source.name} overrides: {names} {SUSPENDED}."
+    names = " and ".join(source.name for source in suspended)
+    word = SUSPENDED if len(suspended) == 1 else SUSPENDED.replace("gives", "give")
+    return f"{allowances[0].source.name} overrides: {names} {word}."
 
 
 def _granted_at_once(

@@ -97,7 +97,9 @@ class TestSummary:
         (line,) = self.summary(support, acme, form).credits
 
         assert line.value == "500,000 credits / month"
-        assert "gives nothing while the override lasts" in line.note
+        assert line.note == (
+            "API 500k overrides: Pro and Extra API Credits give nothing while the override lasts."
+        )
 
     def test_says_why_it_cannot_be(self, support, studio, acme):
         a_subscription(acme, studio.pro)
