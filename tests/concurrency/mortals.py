@@ -1,0 +1,213 @@
+"""The verbs that must survive a crash, each with something to do in every table it writes."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+from uuid import UUID
+
+from catalog.publishing import Audience
+from credits import consumption, events, grants, resets
+from credits.book import GrantType
+from credits.consumption import Demand
+from credits.events import Event
+from credits.grants import Gift
+from credits.models import Pool
+from subscriptions import provisioning, tasks
+from tests.builders import (
+    a_credit_type,
+    a_customer,
+    a_metered_feature,
+    a_new_version,
+    a_published_addon,
+    a_published_plan,
+    a_rate,
+    a_subscription,
+    some_credits,
+    some_units,
+)
+from tests.concurrency.crashes import Verb
+from tests.credits.paper import FEBRUARY, JANUARY, MARCH, MID_JANUARY
+from tests.credits.pools import a_pool, a_pool_of_a_plan, consumed, granted
+from workspace import acts
+from workspace.actors import SYSTEM
+from workspace.acts import Answer
+
+HOUR = timedelta(hours=1)
+
+Arguments = dict[str, Any]
+
+
+def as_a_request(run: Any) -> Answer:
+    """As a face calls a verb that has no key of its own: once per `Idempotency-Key`."""
+
+    def answer() -> Answer:
+        run()
+        return Answer(200, "done")
+
+    return acts.once(answer, principal="tests", key="the same", fingerprint="", now=MID_JANUARY)
+
+
+def a_pool_with_a_topup() -> Arguments:
+    pool = a_pool(now=JANUARY)
+    granted(pool, 100, now=JANUARY, expires_at=MARCH)
+    return {"pool_id": pool.pk, "now": MID_JANUARY.isoformat()}
+
+
+def a_pool_whose_month_is_over() -> Arguments:
+    """It owes something, is due, and cannot pay 250 with what it will have."""
+    pool = a_pool_of_a_plan(100, now=JANUARY)
+    granted(pool, 10, now=JANUARY, expires_at=MARCH)
+    consumed(pool, 30, now=MID_JANUARY)
+    return {"pool_id": pool.pk, "now": FEBRUARY.isoformat()}
+
+
+def consume(pool_id: int, now: str) -> None:
+    at = datetime.fromisoformat(now)
+    demand = Demand(Decimal(50 if at == MID_JANUARY else 250), "job-1", at)
+    consumption.consume(pool_id=pool_id, demand=demand, actor=SYSTEM, now=at)
+
+
+def consume_in_pieces(pool_id: int, now: str) -> None:
+    """The twin: the same statements, and no transaction around them."""
+    with mock.patch.object(acts, "_transact", lambda run, scope: acts._within(scope, run)):
+        consume(pool_id, now)
+
+
+def a_pool_that_owes() -> Arguments:
+    pool = a_pool(now=JANUARY)
+    consumed(pool, 30, now=JANUARY)
+    return {"pool_id": pool.pk}
+
+
+def grant_without_a_key(pool_id: int) -> None:
+    """The twin: nothing tells a second attempt from a second grant."""
+    gift = Gift(GrantType.PAID, Decimal(100), "Top-up")
+    grants.grant(pool_id=pool_id, gift=gift, actor=SYSTEM, now=MID_JANUARY)
+
+
+def grant(pool_id: int) -> None:
+    as_a_request(lambda: grant_without_a_key(pool_id))
+
+
+def a_grant_in_use() -> Arguments:
+    pool = a_pool(now=JANUARY)
+    grant = granted(pool, 100, now=JANUARY)
+    consumed(pool, 30, now=JANUARY)
+    return {"grant_id": str(grant.public_id)}
+
+
+def void(grant_id: str) -> None:
+    as_a_request(
+        lambda: grants.void(
+            grant_id=UUID(grant_id), reason="A mistake", actor=SYSTEM, now=MID_JANUARY
+        )
+    )
+
+
+def due_pools() -> Arguments:
+    """Three, for two batches; one was used up, one overdrawn."""
+    credit_type = a_credit_type(now=JANUARY)
+    plan = a_published_plan(entitlements=[some_credits(credit_type, 100)], now=JANUARY)
+    for place, used in enumerate([0, 100, 130]):
+        start = JANUARY + place * HOUR
+        subscription = a_subscription(plan=plan, now=start)
+        if used:
+            consumed(Pool.objects.get(customer=subscription.customer), used, now=MID_JANUARY)
+    return {}
+
+
+def sweep() -> None:
+    resets.sweep(now=FEBRUARY + 3 * HOUR, seconds=60, batch=2)
+
+
+def sweep_in_pieces() -> None:
+    """The twin: each pool is locked and written without a transaction."""
+    with mock.patch.object(acts, "_transact", lambda run, scope: acts._within(scope, run)):
+        for pool in Pool.objects.due(FEBRUARY + 3 * HOUR).order_by("pk"):
+            resets.write_one(pool_id=pool.pk, now=FEBRUARY + 3 * HOUR)
+
+
+def a_customer_who_pays_for_images() -> Arguments:
+    """From two pools: one suffices, one will owe."""
+    ample, scarce = a_credit_type(now=JANUARY), a_credit_type("API Credits", now=JANUARY)
+    feature = a_metered_feature(now=JANUARY)
+    plan = a_published_plan(
+        entitlements=[some_credits(ample, 100), some_credits(scarce, 25)],
+        mappings=[a_rate(feature, ample, 10), a_rate(feature, scarce, 10)],
+        now=JANUARY,
+    )
+    return {"customer_id": a_subscription(plan=plan, now=JANUARY).customer.public_id}
+
+
+def report(customer_id: str) -> None:
+    keys = ["1", "2", "3", "1"]  # the last is a repeat
+    reported = [Event(customer_id, "image", key) for key in keys]
+    events.report(events=reported, actor=SYSTEM, now=MID_JANUARY)
+
+
+def a_plan_and_an_addon() -> Arguments:
+    credit_type, feature = a_credit_type(now=JANUARY), a_metered_feature(now=JANUARY)
+    addon = a_published_addon(entitlements=[some_credits(credit_type, 10)], now=JANUARY)
+    plan = a_published_plan(
+        product=addon.product,
+        entitlements=[some_credits(credit_type, 100), some_units(feature)],
+        compatible_addons=[addon],
+        now=JANUARY,
+    )
+    return {
+        "customer_id": a_customer(now=JANUARY).public_id,
+        "plan_id": plan.public_id,
+        "addon_id": addon.public_id,
+    }
+
+
+def start(customer_id: str, plan_id: str, addon_id: str) -> None:
+    as_a_request(
+        lambda: provisioning.start(
+            public_id="the-subscription",
+            customer_id=customer_id,
+            plan_id=plan_id,
+            addons=[(addon_id, 2)],
+            started_at=JANUARY,
+            actor=SYSTEM,
+            now=MID_JANUARY,
+        )
+    )
+
+
+def a_subscription_left_behind() -> Arguments:
+    """A version gives more of what there was, and something new."""
+    known, new = a_credit_type(now=JANUARY), a_credit_type("API Credits", now=JANUARY)
+    plan = a_published_plan(entitlements=[some_credits(known, 100)], now=JANUARY)
+    subscription = a_subscription(plan=plan, now=JANUARY)
+    consumed(Pool.objects.get(customer=subscription.customer), 30, now=MID_JANUARY)
+    a_new_version(
+        plan,
+        entitlements=[some_credits(known, 150), some_credits(new, 20)],
+        audience=Audience.ALL_CUSTOMERS,
+        now=MID_JANUARY,
+    )
+    return {}
+
+
+def migrate() -> None:
+    tasks.roll_out(MID_JANUARY + HOUR)
+
+
+VERBS = {
+    "consume": Verb(a_pool_whose_month_is_over, consume),
+    "consume what is there": Verb(a_pool_with_a_topup, consume),
+    "grant": Verb(a_pool_that_owes, grant),
+    "void": Verb(a_grant_in_use, void),
+    "sweep": Verb(due_pools, sweep),
+    "events": Verb(a_customer_who_pays_for_images, report),
+    "start": Verb(a_plan_and_an_addon, start),
+    "migrate": Verb(a_subscription_left_behind, migrate),
+}
+
+TWINS = {
+    "consume in pieces": Verb(a_pool_whose_month_is_over, consume_in_pieces),
+    "sweep in pieces": Verb(due_pools, sweep_in_pieces),
+    "grant without a key": Verb(a_pool_that_owes, grant_without_a_key),
+}
