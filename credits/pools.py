@@ -334,7 +334,7 @@ def _schedules_that_matter(pool_ids: Collection[int]) -> Iterable[Schedule]:
     """All but those that ended in a period that is over: a mark counts within its period."""
     return (
         Schedule.objects.filter(pool_id__in=pool_ids)
-        .filter(Q(ended=False) | Q(next_at__gt=F("ends_at")))
+        .filter(Q(ended=False) | Q(next_at__gt=F("pool__as_of")))
         .order_by("pk")
     )
 

@@ -44,15 +44,24 @@ def next_change_at(pool: PoolState) -> datetime | None:
 
 
 def next_reset_at(pool: PoolState) -> datetime | None:
-    """When the next recurring grant is due, of the schedules in force (R43)."""
+    """When the next recurring grant is due: a period turns, or a schedule begins (R43).
+
+    A trial's successor begins where the trial ends; a schedule that ends with its period,
+    or before, turns no more.
+    """
     return min(
         (
-            schedule.next_at
+            schedule.next_at or schedule.starts_at
             for schedule in pool.schedules
-            if schedule.in_force and schedule.is_granted and schedule.next_at is not None
+            if schedule.is_granted and not schedule.ended and _grants_again(schedule)
         ),
         default=None,
     )
+
+
+def _grants_again(schedule: ScheduleState) -> bool:
+    upcoming = schedule.next_at or schedule.starts_at
+    return schedule.ends_at is None or upcoming < schedule.ends_at
 
 
 def turn(pool: PoolState, at: datetime) -> None:

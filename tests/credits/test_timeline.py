@@ -939,14 +939,21 @@ class TestNextResetAt:
 
         assert timeline.next_reset_at(a_pool(yearly, monthly)) == FEBRUARY
 
+    def test_is_where_a_trial_is_followed_by_what_was_bought(self):
+        """R25."""
+        trial = a_schedule(next_at=FEBRUARY, ends_at=MID_JANUARY)
+        bought = a_schedule(anchor_at=MID_JANUARY, starts_at=MID_JANUARY)
+
+        assert timeline.next_reset_at(a_pool(trial, bought)) == MID_JANUARY
+
     @pytest.mark.parametrize(
         "schedule",
         [
-            a_schedule(),
+            a_schedule(next_at=FEBRUARY, ends_at=FEBRUARY),
             a_schedule(next_at=FEBRUARY, ended=True),
             a_schedule(next_at=FEBRUARY, is_granted=False),
         ],
-        ids=["not started", "ended", "switched off"],
+        ids=["ends with its period", "ended", "switched off"],
     )
     def test_is_none_for_what_will_issue_nothing(self, schedule):
         assert timeline.next_reset_at(a_pool(schedule)) is None
