@@ -42,14 +42,21 @@ class Nursery:
         return status == 0, commits
 
 
+def on_database_of_test() -> dict[str, str]:
+    """The environment of a process that sees what the test has committed."""
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": database_url(),
+    }
+
+
 @contextlib.contextmanager
 def nursery() -> Iterator[Nursery]:
     """A nursery on the database of the test; see `tests.real_worker`."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.concurrency.killing"],
         cwd=settings.BASE_DIR,
-        env=os.environ
-        | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database_url()},
+        env=on_database_of_test(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
