@@ -3,7 +3,9 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import Http404
 from django.urls import include, path, re_path, reverse_lazy
+from django.views.defaults import page_not_found
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -18,7 +20,14 @@ api = [
 # The description of the API is no secret; everything it describes asks for a key.
 OPEN_TO_ALL: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 
+# No address of ours holds a NUL, and PostgreSQL cannot look for one.
+nowhere = [
+    re_path(r"^(?:api|v1)/[^\0]*\0", UnknownRoute.as_view()),
+    re_path(r"\0", page_not_found, {"exception": Http404()}),
+]
+
 urlpatterns = [
+    *nowhere,
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="schema"),

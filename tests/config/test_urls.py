@@ -28,7 +28,17 @@ class TestDescription:
 
 class TestUnknownAddress:
     @pytest.mark.parametrize(
-        "path", ["/api/v1/nothing", "/api/v2/customers", "/v1/nothing", "/api/v1/customers/"]
+        "path",
+        [
+            "/api/v1/nothing",
+            "/api/v2/customers",
+            "/v1/nothing",
+            "/api/v1/customers/",
+            "/api/v1/customers/a%00/entitlements",
+            "/api/v1/customers/a%00/entitlements/check?currencyId=ai",
+            "/api/v1/usage/acme/history/%00?startDate=2026-10-01T00:00:00Z",
+            "/v1/c/%00/entitlements-state.json",
+        ],
     )
     def test_answers_in_json_to_those_with_a_key(self, db, path):
         application = Application()
@@ -39,3 +49,9 @@ class TestUnknownAddress:
 
         assert (known.status, known.body["code"]) == (404, "NotFound")
         assert (unknown.status, unknown.body["code"]) == (401, "Unauthenticated")
+
+    def test_is_a_page_where_the_admin_is(self, admin_client: Client):
+        answer = admin_client.get("/admin/django_q/success/%00/change/")
+
+        assert answer.status_code == 404
+        assert answer["Content-Type"].startswith("text/html")
