@@ -22,6 +22,9 @@ timeout = 60
 graceful_timeout = 30
 keepalive = 75  # longer than proxies keep theirs, or they would write into closed connections
 
+# The most there is: whoever sends an id too long by far is answered by us, in JSON.
+limit_request_line = 8190
+
 # `config.proxies` alone decides whom to believe about addresses and schemes.
 forwarded_allow_ips = ""
 
