@@ -344,6 +344,9 @@ class WorkspaceAdmin(ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            # PostgreSQL cannot look for it, so no filter may get it.
+            return HttpResponseRedirect(request.path)
         words = {
             "add_label": self.add_label or f"Add {self.opts.verbose_name}",
             "empty_title": self.empty_title,
