@@ -53,6 +53,7 @@ CODES: Mapping[type[exceptions.APIException], str] = {
 }
 
 API_PATHS = ("/api/", "/v1/")
+LONGEST_MESSAGE = 300  # of the framework's, which repeat what was sent, however long
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -105,7 +106,7 @@ def _framework_refusal(error: exceptions.APIException) -> Response:
         message = f"{field}: {messages[0]}" if field else messages[0]
         errors.pop("", None)
     else:
-        message = str(error.detail)
+        message = shorten(str(error.detail))
     code = CODES.get(type(error), type(error).__name__)
     response = _answer(error.status_code, code, message, errors)
     if isinstance(error, exceptions.Throttled):
@@ -127,7 +128,15 @@ def _flat(detail: Any, path: str) -> Iterator[tuple[str, list[str]]]:
             else:
                 yield from _flat(inner, f"{path}.{name}".lstrip("."))
     elif detail:
-        yield path, [str(item) for item in detail]
+        yield path, [shorten(str(item)) for item in detail]
+
+
+def shorten(message: str) -> str:
+    """A message without its middle, where it is too long for anybody to read."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    half = LONGEST_MESSAGE // 2
+    return f"{message[:half]} … {message[-half:]}"
 
 
 def _body(code: str, message: str, errors: Mapping[str, list[str]] | None = None) -> dict[str, Any]:

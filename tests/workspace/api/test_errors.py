@@ -72,6 +72,14 @@ class TestHandle:
         }
         assert body["message"] == "lines[1].unitAmount: The amount must be above 0."
 
+    @pytest.mark.parametrize("length", [1000, 100_000])
+    def test_repeats_no_more_of_a_long_text_than_people_read(self, caller, length):
+        answer = caller.get("/api/v1/echo", {"status": "x" * length})
+
+        body = refusal(answer, 400, "InvalidInput")
+        assert body["message"].endswith('x" is not a valid choice.')
+        assert len(answer.content) < 1000
+
     @pytest.mark.parametrize("body", ["[]", '"x"', "1", "null"])
     def test_refuses_a_body_that_is_no_object(self, caller, body):
         refusal(caller.send("/api/v1/keys", body.encode()), 400, "InvalidInput")
