@@ -12,6 +12,8 @@ from subscriptions.models import Customer, Resource
 from workspace.api.camel import CamelMixin
 from workspace.api.currencies import CurrencyField
 from workspace.api.fields import (
+    FIRST_YEAR,
+    LAST_YEAR,
     InstantRangeField,
     MetadataField,
     PublicIdField,
@@ -37,6 +39,8 @@ VENDORS = (
     "STRIPE_INVOICING",
 )
 """The systems of others that a customer may be linked to."""
+
+MOST_TAX_IDS = 100
 
 
 class NullableText(TextField):
@@ -78,7 +82,9 @@ class StripeBody(CamelMixin, serializers.Serializer[Any]):
     metadata = MetadataField(required=False, allow_null=True)
     payment_method_id = NullableText()
     shipping_address = AddressBody(required=False, allow_null=True)
-    tax_ids = TaxIdBody(many=True, required=False, allow_null=True)
+    tax_ids = serializers.ListField(
+        child=TaxIdBody(), required=False, allow_null=True, max_length=MOST_TAX_IDS
+    )
 
 
 class ZuoraBody(CamelMixin, serializers.Serializer[Any]):
@@ -101,8 +107,12 @@ class PaymentMethodBody(CamelMixin, serializers.Serializer[Any]):
     """The payment method of a customer, as a billing system knows it."""
 
     billing_id = NullableText()
-    card_expiry_month = serializers.IntegerField(required=False, allow_null=True)
-    card_expiry_year = serializers.IntegerField(required=False, allow_null=True)
+    card_expiry_month = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=12
+    )
+    card_expiry_year = serializers.IntegerField(
+        required=False, allow_null=True, min_value=FIRST_YEAR, max_value=LAST_YEAR
+    )
     card_last4_digits = NullableText(max_length=4)
     type = serializers.ChoiceField(["CARD", "BANK", "CASH_APP"])
 

@@ -100,7 +100,10 @@ class TestProvision:
             ("integrations", {"id": "x"}),
             ("integrations", [{"id": "x", "vendorIdentifier": "NOBODY"}]),
             ("defaultPaymentMethod", {"type": "GOLD"}),
+            ("defaultPaymentMethod", {"type": "CARD", "cardExpiryMonth": 13}),
+            ("defaultPaymentMethod", {"type": "CARD", "cardExpiryYear": -1}),
             ("passthrough", {"stripe": {"metadata": {"a": {}}}}),
+            ("passthrough", {"stripe": {"taxIds": [None]}}),
         ],
     )
     def test_refuses_bad_input(self, caller, field: str, value: object):
@@ -144,7 +147,7 @@ class TestRetrieve:
         assert answer.status_code == 200
         assert answer.json()["data"]["name"] == "Acme"
 
-    @pytest.mark.parametrize("customer_id", ["nobody", "a%00b", "%2e%2e", "x" * 5000])
+    @pytest.mark.parametrize("customer_id", ["nobody", "a%20b", "%2e%2e", "x" * 5000])
     def test_knows_no_others(self, caller, customer_id: str):
         answer = caller.get(f"/api/v1/customers/{customer_id}")
 
