@@ -5,6 +5,7 @@ draft if there is one, because that is what the other operations change; else wh
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -71,6 +72,15 @@ class WeeklyReset(CamelMixin, serializers.Serializer[Any]):
     according_to = serializers.ChoiceField(ANCHORS["WEEK"])
 
 
+class Place(serializers.FloatField):
+    """A JSON number, for sorting only: nothing needs it to the digit."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | Decimal):
+            self.fail("invalid")
+        return super().to_internal_value(float(data))
+
+
 class TermsBody(CamelMixin, serializers.Serializer[Any]):
     """What both kinds of entitlement say; absent leaves."""
 
@@ -83,9 +93,7 @@ class TermsBody(CamelMixin, serializers.Serializer[Any]):
     )
     is_custom = Flag(required=False)
     is_granted = Flag(required=False)
-    order = serializers.FloatField(
-        source="position", required=False, min_value=-1e12, max_value=1e12
-    )
+    order = Place(source="position", required=False, min_value=-1e12, max_value=1e12)
 
 
 class CreditTermsBody(TermsBody):

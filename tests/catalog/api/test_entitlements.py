@@ -245,6 +245,8 @@ class TestOneEntitlement:
             ("unknown", {"type": "CREDIT"}, 404),
             ("ai", {"type": "CREDIT", "amount": 0}, 400),
             ("ai", {"type": "CREDIT", "amount": None}, 400),
+            ("ai", {"type": "CREDIT", "order": "1.5"}, 400),
+            ("ai", {"type": "CREDIT", "order": True}, 400),
             ("ai", {"type": "CREDIT", "dependencyFeatureId": "unknown"}, 400),
         ],
     )
