@@ -28,7 +28,12 @@ def is_about_customers(request: HttpRequest) -> bool:
     """Whether the page belongs to a customer; their credits have addresses of their own."""
     match = request.resolver_match
     name = (match and match.url_name) or ""
-    return name.startswith(("subscriptions_", "credits_")) and name != "credits_pool_resets"
+    has_own_line = name.startswith(("subscriptions_subscription_", "subscriptions_rolloutrun_"))
+    return (
+        name.startswith(("subscriptions_", "credits_"))
+        and not has_own_line
+        and name != "credits_pool_resets"
+    )
 
 
 UNFOLD: dict[str, object] = {
@@ -94,7 +99,8 @@ UNFOLD: dict[str, object] = {
                 "title": "Customers",
                 "items": [
                     screen("Customers", "groups", "subscriptions_customer")
-                    | {"active": is_about_customers}
+                    | {"active": is_about_customers},
+                    screen("Subscriptions", "event_repeat", "subscriptions_subscription"),
                 ],
             },
             {
