@@ -58,7 +58,7 @@ screenshots: $(INSTALLED) ## The pictures of README.md, from a fresh demo
 	$(BIN)/python -m scripts.screenshots
 
 bench: $(INSTALLED) ## Speed, beside the limits of this machine
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## Pin every package again, after a change in pyproject.toml
 	$(PYTHON) -m venv var/uv && var/uv/bin/pip install --quiet uv

@@ -47,7 +47,7 @@ def _options() -> argparse.Namespace:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="small sizes; this is the default")
     size.add_argument("--full", action="store_true", help="the sizes of the targets; half an hour")
-    parser.add_argument("--pools", type=int, help="pools that consumption is spread over")
+    parser.add_argument("--pools", type=int, help="pools, each of a customer of its own")
     parser.add_argument("--due", type=int, nargs="+", help="due pools of a reset")
     parser.add_argument("--entries", type=int, help="entries of a long ledger")
     parser.add_argument("--seconds", type=float, help="length of one round")
@@ -74,7 +74,7 @@ def _run(name: str, opened: databases.Databases, table: Table, options: argparse
             reset.measure(opened, table, reset.Sizes(due, rounds))
         case "history":
             entries = options.entries or (1_000_000 if full else 100_000)
-            history.measure(opened, table, history.Sizes(entries, rounds))
+            history.measure(opened, table, history.Sizes(entries, pools, rounds))
         case "web":
             web.measure(opened, table, web.Sizes(pools, seconds, rounds))
 

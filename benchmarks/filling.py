@@ -80,13 +80,16 @@ def stock(count: int, now: datetime) -> Stock:
     )
 
 
-def copy_customer(customer: Customer, copies: int) -> int:
-    """Copy a customer with everything it has; the id of the first new pool."""
+def copy_customer(customer: Customer, copies: int, *, first: int = 1) -> int:
+    """Copy a customer with everything it has; the id of the first new pool.
+
+    Copies are numbered from `first` on.
+    """
     shifts = {model: _Shift(model, path, customer) for model, path in COPIED}
     with transaction.atomic(), connection.cursor() as cursor:
         for model, shift in shifts.items():
             if shift.ids:
-                cursor.execute(*_copy_statement(model, shifts, copies))
+                cursor.execute(*_copy_statement(model, shifts, copies, first))
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(shifts)):
             cursor.execute(statement)
@@ -111,7 +114,7 @@ class _Shift:
 
 
 def _copy_statement(
-    model: type[models.Model], shifts: dict[Any, _Shift], copies: int
+    model: type[models.Model], shifts: dict[Any, _Shift], copies: int, first: int
 ) -> tuple[str, list[Any]]:
     table = model._meta.db_table
     columns, values = [], []
@@ -123,7 +126,7 @@ def _copy_statement(
         elif each.remote_field is not None and each.remote_field.model in shifts:
             values.append(shifts[each.remote_field.model].moved(column))
         elif isinstance(each, PublicIdField):
-            values.append(f"{column} || '-' || n")
+            values.append(f"{column} || '-' || (n + {first - 1})")
         elif isinstance(each, models.UUIDField):
             values.append(_new_uuid())
         else:

@@ -1,4 +1,4 @@
-"""What the past costs: a consumption and a check in a pool with few entries, and with many."""
+"""What size costs: one consumption and one check beside a long past, and among many customers."""
 
 import sqlite3
 import statistics
@@ -11,11 +11,11 @@ from uuid import uuid4
 from django.db import connection
 from django.utils import timezone
 
-from benchmarks import by_hand, filling
+from benchmarks import books, by_hand, filling
 from benchmarks.by_hand import sqlite
 from benchmarks.databases import Databases
 from benchmarks.figures import Figure, Table
-from credits import access, consumption
+from credits import access, consumption, pools
 from credits.consumption import Demand
 from credits.models import Pool
 from workspace.actors import SYSTEM
@@ -24,18 +24,27 @@ AT_ONCE = 1_000
 CALLS = 300
 WARM_UP = 30
 SHORT = 10
+FEW = 100
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Entries of the long ledger, and how often everything is measured."""
+    """Entries of the long ledger, customers among many, and how often all is measured."""
 
     entries: int
+    pools: int
     rounds: int
 
 
 def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
-    """Fill two ledgers and compare; a `limit` here is the same work in the short one."""
+    """Compare; a `limit` here is the same work where there is little."""
+    _beside_entries(databases, table, sizes)
+    books.verify(table)
+    databases.fresh()
+    _among_customers(databases, table, sizes)
+
+
+def _beside_entries(databases: Databases, table: Table, sizes: Sizes) -> None:
     short, long = (filling.a_pool(timezone.now()) for _ in range(2))
     _use(short, SHORT)
     _use(long, sizes.entries)
@@ -50,6 +59,22 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
             shorter.append(medians[1])
         title = f"{name}, {sizes.entries:,} entries beside {SHORT}"
         table.add(Figure(title, "ms", longer, shorter, 1.1, at_least=False))
+
+
+def _among_customers(databases: Databases, table: Table, sizes: Sizes) -> None:
+    now = timezone.now()
+    pool = filling.a_pool(now)
+    works = {"check": _check, "find the pool": _find}
+    few: dict[str, list[float]] = {}
+    many: dict[str, list[float]] = {}
+    for results, copies in ((few, FEW), (many, sizes.pools - FEW)):
+        filling.copy_customer(pool.customer, copies, first=1 if results is few else FEW + 1)
+        databases.settle()
+        for name, work in works.items():
+            results[name] = [_medians(work, pool)[0] for _ in range(sizes.rounds)]
+    for name in works:
+        title = f"{name}, among {sizes.pools:,} customers beside {FEW}"
+        table.add(Figure(title, "ms", many[name], few[name], 1.5, at_least=False))
 
 
 def _medians(work: Callable[[Pool], object], *ledgers: Pool) -> list[float]:
@@ -102,3 +127,13 @@ def _check(pool: Pool) -> None:
         now=timezone.now(),
     )
     assert decision.is_granted
+
+
+def _find(pool: Pool) -> None:
+    found = pools.locate(
+        customer_id=pool.customer.public_id,
+        credit_type_id=pool.credit_type.public_id,
+        resource_id=None,
+        now=timezone.now(),
+    )
+    assert found == pool.pk
