@@ -20,6 +20,9 @@ from catalog.amounts import AmountField
 Row = Sequence[Any]
 Convert = Callable[[Any], Any]
 
+BINARY = 1
+"""As psycopg calls it, which is not there where SQLite is enough."""
+
 ARRAY_TYPES = {
     "BigAutoField": "bigint",
     "BigIntegerField": "bigint",
@@ -131,6 +134,18 @@ def _column(model: type[models.Model], name: str) -> models.Field[Any, Any]:
     field = model._meta.get_field(name)
     assert isinstance(field, models.Field), f"{name} is a column of its own"
     return field
+
+
+def fetch(sql: str, parameters: Sequence[Any]) -> list[Row]:
+    """All rows that a statement returns, of columns other than JSON.
+
+    PostgreSQL sends them in binary: to read one instant of a text costs Python 3 µs.
+    """
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.cursor.format = BINARY
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
 
 
 def among(name: str, values: Collection[Any]) -> tuple[str, list[Any]]:

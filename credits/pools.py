@@ -13,7 +13,7 @@ from catalog.credit_types import UnknownCreditType
 from catalog.models import CreditType
 from credits import timeline
 from credits.book import Ending, GrantState, GrantType, PoolState, ScheduleState, Stage
-from credits.columns import Columns, among
+from credits.columns import Columns, among, fetch
 from credits.models import Grant, Pool, Schedule
 from credits.models.grants import LIVE, SPENT
 from subscriptions import customers
@@ -262,9 +262,7 @@ def _lock_one(pool_id: int) -> tuple[Pool, list[list[Any]]] | None:
     The grants come from the statement's snapshot, the row from after the wait for its
     lock. Where they differ (the row has moved since the snapshot), grants are read again.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_ONE_BY_VENDOR[connection.vendor], [pool_id, pool_id])
-        found = cursor.fetchall()
+    found = fetch(LOCK_ONE_BY_VENDOR[connection.vendor], [pool_id, pool_id])
     if not found:
         return None
     width = len(POOL.fields)
@@ -284,24 +282,22 @@ def _lock_rows(pool_ids: Collection[int]) -> tuple[list[Pool], list[list[Any]]]:
 
 def _select_rows(pool_ids: Collection[int], *, locking: str) -> list[Pool]:
     wanted, parameters = among("id", pool_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {POOL.listed} FROM {POOL.table} WHERE {wanted} ORDER BY id {locking}",  # noqa: S608
-            parameters,
-        )
-        return [POOL.instance(row) for row in cursor.fetchall()]
+    found = fetch(
+        f"SELECT {POOL.listed} FROM {POOL.table} WHERE {wanted} ORDER BY id {locking}",  # noqa: S608
+        parameters,
+    )
+    return [POOL.instance(row) for row in found]
 
 
 def _live_grants(pool_ids: Collection[int]) -> list[list[Any]]:
     """The columns of all grants of these pools that can still change, oldest first."""
     wanted, parameters = among("pool_id", pool_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {GRANT.listed} FROM {GRANT.table} "  # noqa: S608 - names of our own columns
-            f"WHERE {wanted} AND stage IN ({LIVE_STAGES}) ORDER BY id",
-            parameters,
-        )
-        return [GRANT.read(row) for row in cursor.fetchall()]
+    found = fetch(
+        f"SELECT {GRANT.listed} FROM {GRANT.table} "  # noqa: S608 - names of our own columns
+        f"WHERE {wanted} AND stage IN ({LIVE_STAGES}) ORDER BY id",
+        parameters,
+    )
+    return [GRANT.read(row) for row in found]
 
 
 def _grant_state(columns: Sequence, schedule: ScheduleState | None) -> GrantState:
