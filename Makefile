@@ -32,16 +32,11 @@ demo-reset: $(INSTALLED) ## The same, with fresh data
 
 test: lint types test-sqlite test-postgres ## Everything that has to be right, on both databases
 
-# Crash tests cut connections and put rows back under the database's feet: a process of their own.
-CRASHES := tests/concurrency/test_crashes.py
-
 test-sqlite: $(INSTALLED) ## The tests, on SQLite
-	env -u DATABASE_URL $(BIN)/python -m pytest $(CRASHES)
-	env -u DATABASE_URL $(PYTEST) --ignore $(CRASHES) $(ARGS)
+	env -u DATABASE_URL $(PYTEST) $(ARGS)
 
 test-postgres: $(INSTALLED) ## The tests, on a private PostgreSQL
-	$(BIN)/python -m tests.with_postgres $(BIN)/python -m pytest $(CRASHES)
-	$(BIN)/python -m tests.with_postgres $(PYTEST) --ignore $(CRASHES) $(ARGS)
+	$(BIN)/python -m tests.with_postgres $(PYTEST) $(ARGS)
 
 lint: $(INSTALLED) ## Style, format, import contracts, migrations, production settings
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -23,9 +24,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of a process."""
+    """One Chromium for all tests of this folder that a process runs.
+
+    No longer than that: while Playwright's event loop runs in this thread, Django keeps its
+    connections to the database apart from those it had opened before, and those of the loop
+    must not outlive it. Nobody could reach them any more, and PostgreSQL would still count
+    them as somebody who uses the database.
+    """
     if chromium.PATH is None:
         if os.environ.get("CI") == "true":
             pytest.fail(chromium.MISSING)
@@ -39,6 +46,7 @@ def browser() -> Iterator[Browser]:
             )
             yield launched
             launched.close()
+            connections.close_all()
 
 
 @pytest.fixture

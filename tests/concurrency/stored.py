@@ -78,12 +78,12 @@ class PostgresStore:
         """The server needs a moment to notice that a client is gone, and frees its locks."""
         living = [pid for pid in map(_server_process, (self.observer, connection)) if pid]
         give_up_at = time.monotonic() + PATIENCE
-        while self._ask(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+        while others := self._ask(
+            "SELECT pid, state, query FROM pg_stat_activity WHERE datname = current_database()"
             " AND backend_type = 'client backend' AND pid <> ALL(%s)",
             [living],
         ):
-            assert time.monotonic() < give_up_at, "somebody else uses the database of this test"
+            assert time.monotonic() < give_up_at, f"others use the database of this test: {others}"
             time.sleep(0.002)
 
     def close(self) -> None:
