@@ -5,10 +5,11 @@ from datetime import datetime
 
 from django.db.models import Model, Q
 
-from catalog import credit_types, drafts, features, inheritance, products
+from catalog import coupons, credit_types, drafts, features, inheritance, products
 from catalog.models import (
     Charge,
     ConsumptionMapping,
+    Coupon,
     CreditEntitlement,
     CreditType,
     Feature,
@@ -200,6 +201,41 @@ def unarchive_feature(*, feature_id: int, actor: Actor, now: datetime) -> Featur
     return _set_feature_status(
         feature, FeatureStatus.ACTIVE, "feature.unarchived", actor=actor, now=now
     )
+
+
+@act
+def archive_coupon(*, coupon_id: int, actor: Actor, now: datetime) -> Coupon:
+    """Retire a coupon: nobody new gets it; whoever has it keeps it.
+
+    Raises:
+        UnknownCoupon: there is none.
+        AlreadyArchived: it is retired.
+    """
+    coupon = coupons.lock(coupon_id)
+    if coupon.archived_at is not None:
+        raise AlreadyArchived(f"{coupon.name} is archived already.")
+    coupon.archived_at = coupon.updated_at = now
+    coupon.save(update_fields=["archived_at", "updated_at"])
+    activity.record("coupon.archived", subject=coupon, actor=actor, now=now)
+    return coupon
+
+
+@act
+def unarchive_coupon(*, coupon_id: int, actor: Actor, now: datetime) -> Coupon:
+    """Let a coupon be given again.
+
+    Raises:
+        UnknownCoupon: there is none.
+        NotArchived: it is active.
+    """
+    coupon = coupons.lock(coupon_id)
+    if coupon.archived_at is None:
+        raise NotArchived(f"{coupon.name} is not archived.")
+    coupon.archived_at = None
+    coupon.updated_at = now
+    coupon.save(update_fields=["archived_at", "updated_at"])
+    activity.record("coupon.unarchived", subject=coupon, actor=actor, now=now)
+    return coupon
 
 
 @act

@@ -7,6 +7,7 @@ from catalog.models import (
     BillingPeriod,
     Charge,
     ConsumptionMapping,
+    Coupon,
     CreditEntitlement,
     CreditType,
     Feature,
@@ -81,6 +82,23 @@ def cost(mapping: ConsumptionMapping) -> str:
     assert mapping.rate is not None, "a mapping has a rate or a formula"
     unit = mapping.feature.unit_singular or "unit"
     return f"{number(mapping.rate)} {units_of(mapping.credit_type, mapping.rate)} per {unit}"
+
+
+def discount(coupon: Coupon) -> str:
+    """What a coupon takes off: "12.5 %", or "10 EUR or 12 USD"."""
+    if coupon.percent_off is not None:
+        return f"{number(coupon.percent_off)} %"
+    return " or ".join(
+        f"{number(amount)} {currency}" for currency, amount in coupon.amounts.items()
+    )
+
+
+def duration(coupon: Coupon) -> str:
+    """For how long: "Forever", "1 month", "12 months"."""
+    months = coupon.duration_in_months
+    if months is None:
+        return "Forever"
+    return f"{months} month" if months == 1 else f"{months} months"
 
 
 def trial(version: PackageVersion) -> str:

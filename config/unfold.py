@@ -76,6 +76,7 @@ UNFOLD: dict[str, object] = {
             "catalog.addon",
             "catalog.feature",
             "catalog.credittype",
+            "catalog.coupon",
             "subscriptions.customer",
             "credits.grant",
         ],
@@ -93,6 +94,7 @@ UNFOLD: dict[str, object] = {
                     screen("Add-ons", "extension", "catalog_addon"),
                     screen("Features", "tune", "catalog_feature"),
                     screen("Credits", "toll", "catalog_credittype"),
+                    screen("Coupons", "sell", "catalog_coupon"),
                 ],
             },
             {

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from catalog import (
+    coupons,
     credit_types,
     drafts,
     features,
@@ -26,6 +27,7 @@ from catalog.entitlements import CreditTerms, FeatureTerms, NewCredits, NewFeatu
 from catalog.models import (
     Aggregation,
     Cadence,
+    Coupon,
     CreditType,
     Feature,
     FeatureType,
@@ -67,6 +69,27 @@ def a_credit_type(
     fields = {"unit_singular": "credit", "unit_plural": "credits", **fields}
     return credit_types.create(
         public_id=public_id or an_id(name), name=name, actor=SYSTEM, now=now, **fields
+    )
+
+
+def a_coupon(
+    name: str = "Launch offer",
+    *,
+    public_id: str = "",
+    percent_off: str | int | None = 20,
+    now: datetime = NOW,
+    **fields: Any,
+) -> Coupon:
+    """A coupon of 20 % for good; with `amounts_off` of those amounts instead."""
+    if "amounts_off" in fields:
+        percent_off = None
+    return coupons.create(
+        public_id=public_id or an_id(name),
+        name=name,
+        percent_off=None if percent_off is None else Decimal(percent_off),
+        actor=SYSTEM,
+        now=now,
+        **fields,
     )
 
 

@@ -1,7 +1,7 @@
 """Inputs that several forms of the catalog share."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +27,7 @@ class AmountInput(forms.CharField):
     def __init__(self, *, is_price: bool = False, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal"}))
         super().__init__(max_length=LONGEST_AMOUNT, **kwargs)
-        self.check = validate_price if is_price else validate_amount
+        self.check: Callable[[Decimal], None] = validate_price if is_price else validate_amount
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)

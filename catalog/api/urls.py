@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from catalog.api import credit_types, entitlements, features, packages, products
+from catalog.api import coupons, credit_types, entitlements, features, packages, products
 from catalog.models import PackageKind
 
 
@@ -24,6 +24,9 @@ def package_urls(word: str, kind: PackageKind) -> list[URLPattern]:
 credit_type = "credits/custom-currencies/<str:currency_id>"
 
 urlpatterns = [
+    path("coupons", coupons.Coupons.as_view()),
+    path("coupons/<str:coupon_id>", coupons.OneCoupon.as_view()),
+    path("coupons/<str:coupon_id>/archive", coupons.ArchiveCoupon.as_view()),
     path("credits/custom-currencies", credit_types.CreditTypes.as_view()),
     path(credit_type, credit_types.OneCreditType.as_view()),
     path(f"{credit_type}/archive", credit_types.ArchiveCreditType.as_view()),

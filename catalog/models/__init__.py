@@ -1,5 +1,6 @@
 """The nouns of the catalog, one file per family."""
 
+from catalog.models.coupons import Coupon, CouponType
 from catalog.models.credit_types import CreditType
 from catalog.models.entitlements import (
     Behaviour,
@@ -40,6 +41,8 @@ __all__ = [
     "Cadence",
     "Charge",
     "ConsumptionMapping",
+    "Coupon",
+    "CouponType",
     "CreditEntitlement",
     "CreditType",
     "Currency",

@@ -13,11 +13,12 @@ from catalog.archiving import (
     NotArchived,
     ProductIsArchived,
 )
-from catalog.models import CreditType, Feature, FeatureStatus, Package, Product
+from catalog.models import Coupon, CreditType, Feature, FeatureStatus, Package, Product
 from catalog.products import update as update_product
 from catalog.signals import credit_type_archived
 from tests.builders import (
     NOW,
+    a_coupon,
     a_credit_type,
     a_feature,
     a_metered_feature,
@@ -280,3 +281,39 @@ class TestDraftsOfArchivedProducts:
 
         with pytest.raises(drafts.PackageArchived):
             drafts.open_draft(package_id=plan.pk, actor=SYSTEM, now=NOW)
+
+
+class TestArchiveCoupon:
+    def test_retires_it_and_records_it(self):
+        coupon = a_coupon(public_id="launch")
+
+        archiving.archive_coupon(coupon_id=coupon.pk, actor=SYSTEM, now=LATER)
+
+        assert Coupon.objects.get().archived_at == LATER
+        assert activity.for_subject("coupon", "launch")[0].event == "coupon.archived"
+
+    def test_is_refused_twice(self):
+        coupon = a_coupon()
+        archiving.archive_coupon(coupon_id=coupon.pk, actor=SYSTEM, now=NOW)
+
+        with pytest.raises(AlreadyArchived):
+            archiving.archive_coupon(coupon_id=coupon.pk, actor=SYSTEM, now=LATER)
+
+        assert Coupon.objects.get().archived_at == NOW
+
+
+class TestUnarchiveCoupon:
+    def test_brings_it_back_and_records_it(self):
+        coupon = a_coupon(public_id="launch")
+        archiving.archive_coupon(coupon_id=coupon.pk, actor=SYSTEM, now=NOW)
+
+        archiving.unarchive_coupon(coupon_id=coupon.pk, actor=SYSTEM, now=LATER)
+
+        assert Coupon.objects.get().archived_at is None
+        assert activity.for_subject("coupon", "launch")[0].event == "coupon.unarchived"
+
+    def test_is_refused_for_an_active_one(self):
+        coupon = a_coupon()
+
+        with pytest.raises(NotArchived):
+            archiving.unarchive_coupon(coupon_id=coupon.pk, actor=SYSTEM, now=LATER)

@@ -1,9 +1,12 @@
+from decimal import Decimal
+
 import pytest
 
 from catalog import wording
 from catalog.entitlements import NewFeature
 from catalog.models import Cadence, FeatureType
 from tests.builders import (
+    a_coupon,
     a_credit_type,
     a_feature,
     a_formula,
@@ -98,3 +101,25 @@ class TestQuantity:
     def test_says_how_often_it_can_be_bought(self, most, text):
         """R6."""
         assert wording.quantity(an_addon(max_quantity=most).draft) == text
+
+
+class TestDiscount:
+    @pytest.mark.parametrize(
+        ("given", "text"),
+        [
+            ({"percent_off": 20}, "20 %"),
+            ({"percent_off": "12.5"}, "12.5 %"),
+            ({"amounts_off": {"USD": Decimal(1200)}}, "1,200 USD"),
+            ({"amounts_off": {"USD": Decimal(12), "EUR": Decimal("9.5")}}, "9.5 EUR or 12 USD"),
+        ],
+    )
+    def test_says_what_a_coupon_takes_off(self, given, text):
+        assert wording.discount(a_coupon(**given)) == text
+
+
+class TestDuration:
+    @pytest.mark.parametrize(
+        ("months", "text"), [(None, "Forever"), (1, "1 month"), (12, "12 months")]
+    )
+    def test_says_for_how_long(self, months, text):
+        assert wording.duration(a_coupon(duration_in_months=months)) == text

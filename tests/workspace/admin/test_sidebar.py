@@ -8,6 +8,7 @@ EVERYBODY = [
     "Add-ons",
     "Features",
     "Credits",
+    "Coupons",
     "Customers",
     "Activity",
 ]
