@@ -64,9 +64,10 @@ class Pool(models.Model):
                 condition=Q(resource=None),
                 name="one_global_pool_per_customer_and_credit_type",
             ),
+            # Without a condition, though global pools mean nothing to it: a lookup that knows
+            # customer and credit type, but not whether there is a resource, needs a whole index.
             models.UniqueConstraint(
                 fields=["customer", "credit_type", "resource"],
-                condition=Q(resource__isnull=False),
                 name="one_pool_per_customer_credit_type_and_resource",
             ),
             models.CheckConstraint(
