@@ -104,6 +104,27 @@ def edited(
     activity.record(event, subject=package, actor=actor, now=now, payload=payload)
 
 
+def copy_version(version: PackageVersion, *, package: Package, now: datetime) -> PackageVersion:
+    """A new draft of `package`, stored, with all that `version` has."""
+    draft = PackageVersion.objects.get(pk=version.pk)
+    draft.pk = None
+    draft.package = package
+    draft._state.adding = True
+    draft.number = None
+    draft.base_version = None
+    draft.revision = 1
+    draft.created_at = draft.updated_at = now
+    draft.published_at = None
+    draft.published_by = ""
+    draft.audience = ""
+    draft.save(force_insert=True)
+    for choice in COPIED_CHOICES:
+        getattr(draft, choice).set(getattr(version, choice).all())
+    for relation in COPIED_PARTS:
+        _copy_parts(version, draft, relation)
+    return draft
+
+
 @act
 def open_draft(*, package_id: int, actor: Actor, now: datetime) -> PackageVersion:
     """Open a draft that begins as a copy of the live version (R8).
@@ -119,7 +140,7 @@ def open_draft(*, package_id: int, actor: Actor, now: datetime) -> PackageVersio
     if package.draft is not None:
         raise DraftExists(f"{package.name} has an open draft already.")
     assert package.live is not None, "a package has a live version or a draft"
-    draft = _copy(package.live, now=now)
+    draft = copy_version(package.live, package=package, now=now)
     package.draft = draft
     package.updated_at = now
     package.save(update_fields=["draft", "updated_at"])
@@ -163,26 +184,6 @@ def discard(*, package_id: int, revision: int | None = None, actor: Actor, now: 
             f"{package.name} is named elsewhere, for example as the base plan of a draft. "
             "Choose another one there first."
         ) from error
-
-
-def _copy(version: PackageVersion, *, now: datetime) -> PackageVersion:
-    """A new draft with all that `version` has."""
-    draft = PackageVersion.objects.get(pk=version.pk)
-    draft.pk = None
-    draft._state.adding = True
-    draft.number = None
-    draft.base_version = None
-    draft.revision = 1
-    draft.created_at = draft.updated_at = now
-    draft.published_at = None
-    draft.published_by = ""
-    draft.audience = ""
-    draft.save(force_insert=True)
-    for choice in COPIED_CHOICES:
-        getattr(draft, choice).set(getattr(version, choice).all())
-    for relation in COPIED_PARTS:
-        _copy_parts(version, draft, relation)
-    return draft
 
 
 def _copy_parts(version: PackageVersion, draft: PackageVersion, relation: str) -> None:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from catalog import archiving, products
+from catalog import archiving, duplication, products
 from catalog.admin.fields import Line, Paragraph, an_id_field, only_when
 from catalog.admin.lists import ActiveFilter, code
 from catalog.admin.rows import package_rows
@@ -48,6 +48,13 @@ class NewProductForm(ProductForm):
 
     public_id = an_id_field("product")
     field_order = ["name", "public_id"]
+
+
+class DuplicateForm(DialogForm):
+    """What the copy of a product is called, and the ID it will keep (R1)."""
+
+    name = Line(max_length=255)
+    public_id = an_id_field("product")
 
 
 class JourneyForm(DialogForm):
@@ -271,6 +278,25 @@ class ProductAdmin(WorkspaceAdmin):
     def status(self, obj: Product) -> str:
         """Active or archived."""
         return _badge(obj).label
+
+    @button(
+        "Duplicate",
+        permission="catalog.add_product",
+        form=DuplicateForm,
+        initial=lambda product: {"name": f"Copy of {product.name}"[:255]},
+        icon="content_copy",
+        is_available=lambda product: product.archived_at is None,
+        template_name="admin/catalog/form.html",
+        description="Its plans and add-ons are copied with their entitlements, prices and credit "
+        "consumption. The copies are drafts, to be reviewed and published. Steps of the customer "
+        "journey that lead to a plan are not copied.",
+    )
+    def duplicate(self, product: Product, form: DuplicateForm, actor: Actor, now: datetime) -> str:
+        """Copy it with its plans and add-ons (R8)."""
+        copy = duplication.duplicate(
+            product_id=product.pk, **form.cleaned_data, actor=actor, now=now
+        )
+        return f"{copy.name} is created; its plans and add-ons are drafts."
 
     @button(
         "Archive",

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog import archiving, products
+from catalog import archiving, duplication, products
 from catalog.api.base import (
     CatalogView,
     ClearableText,
@@ -66,6 +66,14 @@ class ProductChanges(ProductBody):
 
     product_settings = SettingsBody(required=False)
     usage_reset_cutoff_rule = CutoffBody(required=False)
+
+
+class DuplicateBody(CamelMixin, serializers.Serializer[Any]):
+    """What the copy of a product is called."""
+
+    target_id = PublicIdField()
+    display_name = TextField(max_length=255, required=False)
+    description = ClearableText(max_length=255)
 
 
 class ProductQuery(ListQuery):
@@ -168,6 +176,27 @@ class ArchiveProduct(ProductView):
             archiving.archive_product(
                 product_id=self.find(product_id).pk, actor=self.actor, now=self.now
             )
+        )
+
+
+class DuplicateProduct(ProductView):
+    """A copy of it."""
+
+    names = {"public_id": "targetId", "name": "displayName"}
+
+    def post(self, request: Request, product_id: str) -> Response:
+        """Copy it with its plans and add-ons, as drafts (R8)."""
+        body = self.read_body(DuplicateBody)
+        return self.shown(
+            duplication.duplicate(
+                product_id=self.find(product_id).pk,
+                public_id=body["target_id"],
+                name=body.get("display_name"),
+                description=body.get("description"),
+                actor=self.actor,
+                now=self.now,
+            ),
+            status=201,
         )
 
 

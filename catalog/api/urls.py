@@ -39,6 +39,7 @@ urlpatterns = [
     path("products", products.Products.as_view()),
     path("products/<str:product_id>", products.OneProduct.as_view()),
     path("products/<str:product_id>/archive", products.ArchiveProduct.as_view()),
+    path("products/<str:product_id>/duplicate", products.DuplicateProduct.as_view()),
     path("products/<str:product_id>/unarchive", products.UnarchiveProduct.as_view()),
     *package_urls("plans", PackageKind.PLAN),
     path(

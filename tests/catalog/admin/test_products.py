@@ -1,6 +1,6 @@
 import pytest
 
-from catalog.models import Product
+from catalog.models import Package, Product
 from tests.builders import (
     a_credit_type,
     a_plan,
@@ -10,6 +10,7 @@ from tests.builders import (
     some_credits,
 )
 from tests.workspace.admin.conftest import words
+from workspace.models import Role
 
 pytestmark = pytest.mark.django_db
 
@@ -92,3 +93,34 @@ class TestProductAdmin:
 
         plan.refresh_from_db()
         assert plan.archived_at is not None
+
+
+class TestDuplicate:
+    def test_copies_it_with_its_plans(self, administrator):
+        """R8."""
+        product = a_product("Studio")
+        a_published_plan("Pro", public_id="pro", product=product)
+        page = f"{LIST}{product.pk}/duplicate/"
+
+        assert administrator.get(page).context["form"]["name"].value() == "Copy of Studio"
+        answer = administrator.press(page, name="Studio EU", public_id="studio-eu")
+
+        assert words(answer) == ["Studio EU is created; its plans and add-ons are drafts."]
+        assert Package.objects.get(product__public_id="studio-eu").public_id == "studio-eu-pro"
+
+    def test_shows_a_taken_id_beside_the_field(self, administrator):
+        product = a_product("Studio", public_id="studio")
+
+        answer = administrator.press(
+            f"{LIST}{product.pk}/duplicate/", name="Copy", public_id="studio"
+        )
+
+        assert "public_id" in answer.context["form"].errors
+        assert Product.objects.count() == 1
+
+    @pytest.mark.parametrize("role", [Role.CUSTOMER_SUPPORT, Role.READ_ONLY])
+    def test_is_not_for_everybody(self, visit, role):
+        """X9."""
+        product = a_product()
+
+        assert visit(role).get(f"{LIST}{product.pk}/duplicate/").status_code == 403

@@ -133,3 +133,56 @@ class TestArchiveProduct:
 
         assert caller.post(f"{address}/unarchive").json()["data"]["status"] == "PUBLISHED"
         assert Package.objects.on_sale().get() == plan
+
+
+class TestDuplicateProduct:
+    def test_answers_with_the_copy(self, caller):
+        """R8."""
+        product = a_product("Studio", public_id="studio", description="Old")
+        a_published_plan("Pro", public_id="pro", product=product)
+
+        answer = caller.post(
+            f"{LIST}/studio/duplicate", {"targetId": "copy", "displayName": "Copy"}
+        )
+
+        assert answer.status_code == 201
+        body = answer.json()["data"]
+        assert (body["id"], body["displayName"], body["description"]) == ("copy", "Copy", "Old")
+        assert body["status"] == "PUBLISHED"
+        plans = caller.get("/api/v1/plans?productId=copy").json()["data"]
+        assert [(plan["id"], plan["status"]) for plan in plans] == [("copy-pro", "DRAFT")]
+
+    def test_takes_null_for_no_description(self, caller):
+        a_product(public_id="studio", description="Old")
+
+        body = caller.post(
+            f"{LIST}/studio/duplicate", {"targetId": "copy", "description": None}
+        ).json()["data"]
+
+        assert body["description"] is None
+
+    @pytest.mark.parametrize(
+        ("body", "status", "field"),
+        [
+            ({}, 400, "targetId"),
+            ({"targetId": None}, 400, "targetId"),
+            ({"targetId": "a b"}, 400, "targetId"),
+            ({"targetId": "copy", "displayName": ""}, 400, "displayName"),
+            ({"targetId": "copy", "displayName": None}, 400, "displayName"),
+            ({"targetId": "copy", "description": "x" * 256}, 400, "description"),
+            ({"targetId": "studio"}, 409, "targetId"),
+        ],
+    )
+    def test_says_which_field_is_wrong(self, caller, body, status, field):
+        a_product(public_id="studio")
+
+        answer = caller.post(f"{LIST}/studio/duplicate", body)
+
+        assert answer.status_code == status
+        assert list(answer.json()["errors"]) == [field]
+        assert Product.objects.count() == 1
+
+    def test_does_not_know_strangers(self, caller):
+        answer = caller.post(f"{LIST}/nobody/duplicate", {"targetId": "copy"})
+
+        assert answer.status_code == 404
