@@ -44,6 +44,13 @@ class EntryType(StrEnum):
     TRANSFER_TARGET = "CREDITS_CONSUMPTION_TRANSFER_TARGET"
 
 
+USING = (EntryType.CONSUMED, EntryType.TRANSFER_SOURCE, EntryType.TRANSFER_TARGET)
+"""Entries that change what is consumed of a grant."""
+
+ENDING = (EntryType.EXPIRED, EntryType.VOIDED)
+"""Entries after which nothing is left of a grant."""
+
+
 class Ending(StrEnum):
     """What the end of a schedule does to the credits it gave in its last period.
 

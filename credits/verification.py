@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Max, Min, Q, Sum
 
 from credits import pools, timeline
-from credits.book import ZERO, EntryType, GrantType, ScheduleState, Stage
+from credits.book import USING, ZERO, EntryType, GrantType, ScheduleState, Stage
 from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule
 from credits.models.grants import SPENT
 from workspace import triggers
@@ -29,9 +29,6 @@ CHUNK = 2000
 
 COUNTING = (Stage.OPEN.value, SPENT)
 """Stages of the grants that count in a balance."""
-
-USING = (EntryType.CONSUMED, EntryType.TRANSFER_SOURCE, EntryType.TRANSFER_TARGET)
-"""Entries that change what is consumed of a grant."""
 
 
 class Rule(StrEnum):

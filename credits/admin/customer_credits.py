@@ -1,13 +1,14 @@
 """A customer's tab Credits: one pool with its use, its grants and its ledger."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from catalog import wording
-from credits import charts, pools, statements, summaries
+from credits import charts, past, pools, statements, summaries
 from credits.admin import drawing
 from credits.admin.forms import LedgerFilter
 from credits.admin.grants import GrantAdmin
@@ -25,6 +26,7 @@ from credits.book import PoolState
 from credits.charts import Reach
 from credits.models import Grant, Pool
 from credits.pools import Standing
+from credits.statements import Filter
 from credits.summaries import GrantLine, GrantPage
 from subscriptions.models import Customer
 from workspace.admin.base import Link, ObjectPage
@@ -192,10 +194,11 @@ class CreditsPage(ObjectPage):
 
     def _ledger(self, pool: Pool, state: PoolState) -> dict[str, Any]:
         form = LedgerFilter(self.request.GET, auto_id="ledger-%s")
+        only = form.filter()
         found = statements.statement(
             pool,
             state,
-            only=form.filter(),
+            only=only,
             before=_number(self.request.GET.get("before")),
             after=_number(self.request.GET.get("after")),
         )
@@ -213,11 +216,36 @@ class CreditsPage(ObjectPage):
                 for name in ("credit_type", "resource", "range", "grants", "page")
                 if (value := self.request.GET.get(name))
             ],
+            "ledger_balances": self._balances(pool, state, only),
             "entries": found.lines,
             "newer_url": newer if found.has_newer else "",
             "older_url": older if found.has_older else "",
             "newest_url": self._here(before="", after="") + "#ledger",
         }
+
+    def _balances(self, pool: Pool, state: PoolState, only: Filter) -> list[dict[str, str]]:
+        """What was held before the days that are asked for and after them, as far as they are over.
+
+        `written` is what the book said at that moment, if a worker came late to it (R24).
+        """
+        found = []
+        for word, bound, shown in (
+            ("before", only.since, only.since),
+            ("after", only.until, only.until and only.until - timedelta.resolution),
+        ):
+            if bound is None or bound > self.now:
+                continue
+            at = bound - timedelta.resolution
+            held = past.balance(pool, state, at=at)
+            written = past.balance(pool, state, at=at, known_at=at)
+            found.append(
+                {
+                    "label": f"Balance {word} {day(shown)}",
+                    "balance": in_digits(held),
+                    "written": in_digits(written) if written != held else "",
+                }
+            )
+        return found
 
     def _here(self, **changes: Any) -> str:
         """The address of this page with some parameters changed, or left out if empty."""

@@ -254,6 +254,37 @@ class TestCreditsPage:
         assert amounts(since="2026-04-01", until="2026-04-01") == [-10]
         assert amounts(until="2026-03-31") == [100]
 
+    def test_says_what_was_held_before_and_after_the_days_of_a_filter(self, reader, clock):
+        pool = a_pool()
+        granted(pool, 100)
+        consumed(pool, 10, now=START + DAY)
+        consumed(pool, 20, now=START + 2 * DAY)
+        clock(START + 3 * DAY)
+
+        def balances(**query: str) -> list[tuple[str, str]]:
+            shown = page(reader, pool, **query)["ledger_balances"]
+            return [(each["label"], each["balance"]) for each in shown]
+
+        assert balances() == []
+        assert balances(since="2026-04-01", until="2026-04-01") == [
+            ("Balance before 1 Apr 2026", "100"),
+            ("Balance after 1 Apr 2026", "90"),
+        ]
+        assert balances(since="2026-03-01", until="2026-04-03") == [
+            ("Balance before 1 Mar 2026", "0")
+        ]
+
+    def test_says_what_the_book_said_where_a_worker_came_late(self, reader, clock):
+        """R24."""
+        pool = a_pool_of_a_plan(5000)
+        consumed(pool, 3200)
+        clock(RESET + 5 * DAY)
+        resets.sweep(now=RESET + 4 * DAY, seconds=5)
+
+        [after] = page(reader, pool, until="2026-04-30")["ledger_balances"]
+
+        assert (after["balance"], after["written"]) == ("5,000", "1,800")
+
     def test_keeps_the_pool_when_the_range_changes(self, reader):
         pool = a_pool()
         kept = page(reader, pool, credit_type=pool.credit_type.public_id, grants="all")
