@@ -70,7 +70,7 @@ class TestParse:
 
 class TestEvaluate:
     def test_gives_the_example_of_the_rule(self):
-        """R34: 2.5*input + 10*output with 100 and 20 is 450."""
+        """R34, second example: 2.5*input + 10*output with 100 and 20 is 450."""
         assert cost("2.5*input + 10*output", input=100, output=20) == 450
 
     @pytest.mark.parametrize(

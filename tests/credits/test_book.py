@@ -107,11 +107,12 @@ class TestOpen:
         assert pool.grants.count(grant) == 1
 
     def test_takes_in_a_grant_the_pool_did_not_know(self):
-        pool, grant = a_pool(), a_scheduled_grant(50)
+        known, grant = a_grant(), a_scheduled_grant(50)
+        pool = a_pool(known)
 
         pool.open(grant, JANUARY)
 
-        assert pool.grants == [grant]
+        assert pool.grants == [known, grant]
 
 
 class TestSpend:
@@ -147,7 +148,7 @@ class TestOverdraw:
 
         assert pool.overdraft is not None
         assert (pool.overdraft.amount, pool.overdraft.consumed) == (0, 15)
-        assert pool.overdraft.type == GrantType.OVERDRAFT
+        assert (pool.overdraft.type, pool.overdraft.name) == (GrantType.OVERDRAFT, "Overdraft")
         assert (pool.balance, pool.granted, pool.consumed) == (-15, 10, 25)
         assert lines(pool.entries) == [line(EntryType.CONSUMED, -10), line(EntryType.CONSUMED, -15)]
 
@@ -169,6 +170,17 @@ class TestOverdraw:
         assert [grant.consumed for grant in pool.grants] == [0, 3]
         assert pool.overdraft is pool.grants[1]
 
+    def test_dates_the_overdraft_no_earlier_than_the_entry_before(self):
+        """R38: made when the clock says, effective when the ledger can say so."""
+        grant = a_grant(10)
+        pool = a_pool(grant)
+        pool.spend(grant, Decimal(10), JANUARY)
+
+        pool.overdraw(Decimal(15), EARLIER)
+
+        assert pool.overdraft is not None
+        assert (pool.overdraft.created_at, pool.overdraft.effective_at) == (EARLIER, JANUARY)
+
 
 class TestMoveConsumption:
     def test_moves_between_grants_and_leaves_the_balance(self):
@@ -184,14 +196,22 @@ class TestMoveConsumption:
             line(EntryType.TRANSFER_SOURCE, 60),
             line(EntryType.TRANSFER_TARGET, -60),
         ]
-        assert [entry.grant for entry in pool.entries] == [source, target]
         assert source.changed
         assert target.changed
+
+    def test_adds_to_what_the_target_has_paid(self):
+        source, target = a_grant(100, consumed=60), a_grant(500, consumed=7)
+        pool = a_pool(source, target)
+
+        pool.move_consumption(source, target, Decimal(20), JANUARY)
+
+        assert (source.consumed, target.consumed) == (40, 27)
+        assert (pool.balance, pool.consumed) == (533, 67)
 
 
 class TestClose:
     def test_takes_what_was_left_out_of_the_balance(self):
-        """R48: 1,000 granted, 300 used; void takes 700 and consumed stays 300."""
+        """R48, first example: 1,000 granted, 300 used; −700, and consumed stays 300."""
         grant = a_grant(1000, consumed=300)
         pool = a_pool(grant, a_grant(50))
 
@@ -242,6 +262,17 @@ class TestClose:
 
         assert grant.expires_at == FEBRUARY
 
+    def test_keeps_the_expiry_of_a_grant_that_expires_after_a_later_entry(self):
+        """R38: the entry waits for the one before it, the expiry does not."""
+        grant, other = a_grant(100, expires_at=FEBRUARY), a_grant(100)
+        pool = a_pool(grant, other)
+        pool.spend(other, Decimal(1), MARCH)
+
+        pool.close(grant, EntryType.EXPIRED, FEBRUARY)
+
+        assert grant.expires_at == FEBRUARY
+        assert pool.entries[-1].effective_at == MARCH
+
     def test_gives_an_end_to_what_would_never_have_expired(self):
         grant = a_grant(100)
 
@@ -264,6 +295,47 @@ class TestNoteUpdate:
 
 
 class TestEntries:
+    def test_say_which_grant_they_moved_and_when(self):
+        first, second = a_grant(100), a_scheduled_grant(50)
+        pool = a_pool(first)
+
+        pool.open(second, JANUARY)
+        pool.spend(first, Decimal(30), MID_JANUARY)
+        pool.move_consumption(first, second, Decimal(30), FEBRUARY)
+        pool.note_update(first, MARCH)
+        pool.close(first, EntryType.VOIDED, APRIL)
+
+        assert [(entry.grant, entry.effective_at) for entry in pool.entries] == [
+            (second, JANUARY),
+            (first, MID_JANUARY),
+            (first, FEBRUARY),
+            (second, FEBRUARY),
+            (first, MARCH),
+            (first, APRIL),
+        ]
+
+    def test_are_the_doing_of_somebody_unless_it_is_said_to_be_of_time(self):
+        pools = [a_pool(a_grant(100, consumed=5)) for _ in range(2)]
+
+        for pool, said in zip(pools, ({}, {"by_time": True}), strict=True):
+            source, target = pool.grants[0], a_scheduled_grant(100)
+            pool.open(target, JANUARY, **said)
+            pool.move_consumption(source, target, Decimal(5), JANUARY, **said)
+            pool.close(source, EntryType.VOIDED, JANUARY, **said)
+
+        assert [entry.by_time for entry in pools[0].entries] == [False] * 4
+        assert [entry.by_time for entry in pools[1].entries] == [True] * 4
+
+    def test_name_the_consumption_that_caused_them(self):
+        grant, cause = a_grant(10), object()
+        pool = a_pool(grant)
+
+        pool.spend(grant, Decimal(10), JANUARY, cause=cause)
+        pool.overdraw(Decimal(5), JANUARY, cause=cause)
+        pool.overdraw(Decimal(5), JANUARY)
+
+        assert [entry.cause for entry in pool.entries] == [cause, cause, None]
+
     def test_begin_with_the_balance_the_one_before_ended_with(self):
         grant = a_grant(100)
         pool = a_pool(grant)
@@ -327,6 +399,25 @@ class TestCopy:
 
         assert other.grants[0].schedule is other.schedules[0]
         assert other.schedules[0] is not schedule
+
+    def test_keeps_each_entry_with_its_grant(self):
+        first, second = a_grant(100), a_grant(100)
+        pool = a_pool(first, second)
+        pool.spend(second, Decimal(1), JANUARY)
+        pool.spend(first, Decimal(1), JANUARY)
+
+        other = pool.copy()
+
+        assert [entry.grant for entry in other.entries] == [other.grants[1], other.grants[0]]
+        assert first not in other.grants
+
+    def test_keeps_an_entry_of_a_grant_the_pool_no_longer_lists(self):
+        grant = a_grant(100)
+        pool = a_pool(grant)
+        pool.close(grant, EntryType.VOIDED, JANUARY)
+        pool.grants.remove(grant)
+
+        assert [entry.grant for entry in pool.copy().entries] == [grant]
 
     def test_keeps_a_schedule_the_pool_no_longer_lists(self):
         over = a_schedule(ended=True)

@@ -88,7 +88,7 @@ class TestSplit:
         return paid, promotional, later
 
     def test_lets_promotional_credits_pay_first_at_equal_expiry(self):
-        """R35, first half of the example."""
+        """R35, first example: 60 are needed."""
         paid, promotional, later = self.the_grants_of_the_example()
 
         shares, unpaid = burn_order.split(Decimal(60), [paid, promotional, later])
@@ -97,7 +97,7 @@ class TestSplit:
         assert unpaid == 0
 
     def test_leaves_what_nobody_can_pay_to_the_overdraft(self):
-        """R35, second half of the example."""
+        """R35, second example: another 125 are needed."""
         paid, promotional, later = self.the_grants_of_the_example()
         promotional.consumed, paid.consumed = Decimal(20), Decimal(40)
 

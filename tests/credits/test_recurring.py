@@ -68,7 +68,7 @@ class TestEffectiveAmount:
         ],
     )
     def test_is_what_the_table_says(self, sources, effective):
-        """The table under R17, row by row."""
+        """R17, first to eighth example: the table, row by row."""
         assert recurring.effective_amount(sources, Cadence.MONTH) == effective
 
     def test_counts_each_cadence_by_itself(self):
@@ -84,7 +84,10 @@ class TestEffectiveAmount:
         assert recurring.effective_amount(sources, Cadence.MONTH) == 100
 
     def test_is_nothing_without_sources(self):
-        assert recurring.effective_amount([], Cadence.MONTH) == 0
+        nothing = recurring.effective_amount([], Cadence.MONTH)
+
+        assert nothing == 0
+        assert isinstance(nothing, Decimal)
 
 
 class TestInForce:
@@ -119,6 +122,13 @@ class TestInForce:
         earlier = an_override(250, 2, source_id=4)
 
         assert recurring.in_force([later, earlier]) == [Allowance(earlier, Decimal(500))]
+
+    def test_takes_what_came_with_the_subscription_first_of_equals(self):
+        """R16: what was never attached has been there from the start."""
+        attached = an_override(500, source_id=3)
+        original = an_override(500, source_id=4, attached_at=None)
+
+        assert recurring.in_force([attached, original]) == [Allowance(original, Decimal(500))]
 
     def test_takes_the_one_attached_first_of_equals_per_year(self):
         yearly = an_override(1200, source_id=3, cadence=Cadence.YEAR)

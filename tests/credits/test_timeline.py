@@ -75,7 +75,7 @@ class TestAdvance:
         assert figures(after) == figures(pool)
 
     def test_expires_what_is_left_and_issues_anew(self):
-        """R21: 5,000 granted, 3,200 used, plus a top-up that stays."""
+        """R21, first example: 5,000 granted, 3,200 used, plus a top-up that stays."""
         pool = a_pool_at(JANUARY, a_schedule(5000), a_grant(250, priority=20))
         use(pool, 3200, MID_JANUARY)
 
@@ -133,7 +133,7 @@ class TestAdvance:
         assert pool.schedules[0].mark == 5000
 
     def test_issues_twelve_months_in_a_year_never_more_than_one_at_a_time(self):
-        """R20: yearly billing, 5,000 per month."""
+        """R20, first example: yearly billing, 5,000 per month."""
         pool = a_pool(a_schedule(5000))
 
         months, balances = [], []
@@ -148,7 +148,7 @@ class TestAdvance:
         assert balances == [5000] * 12
 
     def test_issues_once_a_year_for_a_yearly_cadence(self):
-        """R20: monthly billing, 60,000 per year up front."""
+        """R20, second example: monthly billing, 60,000 per year up front."""
         pool = a_pool(a_schedule(60_000, cadence="YEAR"))
 
         pool, entries = timeline.advance(pool, NEXT_YEAR - MOMENT)
@@ -192,6 +192,24 @@ class TestAdvance:
 
         assert lines(entries) == [line(GRANTED, 50), line(SOURCE, 15), line(TARGET, -15)]
         assert after.balance == 35
+
+    @pytest.mark.parametrize(
+        ("cadence", "days"),
+        [
+            ("MONTH", ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31",
+                       "2026-06-30"]),
+            ("YEAR", ["2028-02-29", "2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29"]),
+        ],
+    )  # fmt: skip
+    def test_resets_on_the_last_day_of_what_is_shorter(self, cadence, days):
+        """R19, first and second example."""
+        instants = [datetime.fromisoformat(f"{day}T10:00:00+00:00") for day in days]
+        pool = a_pool(a_schedule(100, starts_at=instants[0], cadence=cadence))
+
+        after, entries = timeline.advance(pool, instants[-1])
+
+        assert [entry.effective_at for entry in entries if entry.type == GRANTED] == instants
+        assert after.balance == 100
 
     def test_starts_in_the_period_that_the_start_lies_in(self):
         """R24: a back-dated subscription gets the current period's grant only."""
@@ -400,7 +418,7 @@ class TestQuantity:
         return pool, gained
 
     def test_grants_the_difference_at_once_when_it_rises(self):
-        """R27: add-on 10,000 × 3 → × 5."""
+        """R27, first example: add-on 10,000 × 3 → × 5."""
         pool, gained = self.after_setting(30_000, 50_000)
 
         assert gained == [[line(GRANTED, 20_000)]]
@@ -409,7 +427,7 @@ class TestQuantity:
         assert pool.grants[1].mark_before == 30_000
 
     def test_changes_nothing_until_the_reset_when_it_falls(self):
-        """R27: → × 2, next period 20,000."""
+        """R27, first example: → × 2, next period 20,000."""
         pool, gained = self.after_setting(30_000, 50_000, 20_000)
 
         after, entries = timeline.advance(pool, FEBRUARY)
@@ -424,7 +442,7 @@ class TestQuantity:
         assert after.balance == 20_000
 
     def test_grants_no_seat_twice(self):
-        """R27: seats 5 → 6 → 5 → 6."""
+        """R27, second example: seats 5 → 6 → 5 → 6."""
         pool, gained = self.after_setting(5000, 6000, 5000, 6000)
 
         assert gained == [[line(GRANTED, 1000)], [], []]
@@ -440,7 +458,7 @@ class TestQuantity:
         assert pool.balance == 1000
 
     def test_grants_a_published_increase_at_once(self):
-        """R14: plan 5,000 with 3,200 used, 6,000 published to all."""
+        """R14, first example: plan 5,000 with 3,200 used, 6,000 published to all."""
         pool = a_pool_at(JANUARY, a_schedule(5000))
         use(pool, 3200, MID_JANUARY)
         pool.schedules[0].amount = Decimal(6000)
@@ -449,7 +467,7 @@ class TestQuantity:
         assert pool.balance == 2800
 
     def test_keeps_a_published_decrease_for_the_reset(self):
-        """R14: 4,000 published to all."""
+        """R14, second example: 4,000 published to all."""
         pool = a_pool_at(JANUARY, a_schedule(5000))
         use(pool, 3200, MID_JANUARY)
         pool.schedules[0].amount = Decimal(4000)
@@ -537,7 +555,7 @@ def running(pool, source_id):
 
 class TestOverrideBought(Override):
     def test_takes_over_what_the_plan_had_paid(self):
-        """R29: +500, transfer 60, void −100; balance 440."""
+        """R29, first example: +500, transfer 60, void −100; balance 440."""
         pool = self.the_pool()
 
         gained = self.buy(pool)
@@ -628,7 +646,7 @@ class TestOverrideBought(Override):
 
 class TestOverrideRemoved(Override):
     def test_gives_the_plan_back_with_its_use(self):
-        """R30: 60 used of 500 → balance 40."""
+        """R30, first example: 60 used of 500 → balance 40."""
         pool = self.the_pool()
         self.buy(pool)
 
@@ -643,7 +661,7 @@ class TestOverrideRemoved(Override):
         assert pool.balance == 40
 
     def test_drops_what_the_plan_cannot_take(self):
-        """R30: 400 used of 500 → balance 0, and no overdraft."""
+        """R30, second example: 400 used of 500 → balance 0, and no overdraft."""
         pool = self.the_pool()
         self.buy(pool)
         use(pool, 340, MID_JANUARY)
@@ -659,7 +677,7 @@ class TestOverrideRemoved(Override):
         assert (pool.balance, pool.overdraft) == (0, None)
 
     def test_gives_the_rest_when_it_is_bought_again(self):
-        """Bound of R31: override 500 with 400 used, removed, bought again: 100."""
+        """R31, eighth example: override 500 with 400 used, removed, bought again: 100."""
         pool = self.the_pool()
         self.buy(pool)
         use(pool, 340, MID_JANUARY)
@@ -703,7 +721,7 @@ class TestPlanChange:
         ],
     )
     def test_gives_what_the_setting_says(self, old, used, new, ending, balance):
-        """R31: VOID is ALWAYS_RESET, CARRY is NEVER_RESET."""
+        """R31, first to fifth example: VOID is ALWAYS_RESET, CARRY is NEVER_RESET."""
         pool = self.the_pool(old, used)
 
         self.change(pool, old=old, new=new, ending=ending)
@@ -731,7 +749,7 @@ class TestPlanChange:
         ]
 
     def test_gives_what_was_not_used_when_a_plan_comes_back(self):
-        """Bound of R31: 100 (60 used) → 500 (460 used) → 100 → 500, ALWAYS_RESET."""
+        """R31, sixth example: 100 (60 used) → 500 (460 used) → 100 → 500, ALWAYS_RESET."""
         pool = self.the_pool()
         self.change(pool, old=100, new=500, ending=Ending.VOID)
         use(pool, 460, LATE_JANUARY)
@@ -743,7 +761,7 @@ class TestPlanChange:
         assert (back, pool.balance) == (40, 40)
 
     def test_gives_less_when_use_is_carried(self):
-        """Bound of R31, NEVER_RESET: 0, then 40."""
+        """R31, seventh example, NEVER_RESET: 0, then 40."""
         pool = self.the_pool()
         self.change(pool, old=100, new=500, ending=Ending.CARRY)
         use(pool, 400, LATE_JANUARY)
@@ -809,7 +827,7 @@ class TestPlanChange:
 
 class TestCancellation:
     def test_voids_what_recurs_and_leaves_what_was_bought(self):
-        """R32: recurring 3,000 left and paid 2,000."""
+        """R32, first example: recurring 3,000 left and paid 2,000."""
         pool = a_pool_at(JANUARY, a_schedule(5000), a_grant(2000, priority=20))
         use(pool, 2000, MID_JANUARY)
 
@@ -848,7 +866,7 @@ class TestTurn:
 
 class TestSettle:
     def test_lets_a_new_grant_pay_what_is_owed(self):
-        """R36: −15, grant 50 → balance 35, overdraft voided."""
+        """R36, first example: −15, grant 50 → balance 35, overdraft voided."""
         overdraft, grant = an_overdraft(15), a_scheduled_grant(50)
         pool = a_pool(overdraft, grant)
         pool.open(grant, FEBRUARY)
@@ -861,7 +879,7 @@ class TestSettle:
         assert overdraft.voided_at == FEBRUARY
 
     def test_uses_up_a_grant_that_is_too_small(self):
-        """R36: −15, grant 10 → grant used up, balance −5."""
+        """R36, second example: −15, grant 10 → grant used up, balance −5."""
         overdraft, grant = an_overdraft(15), a_grant(10)
         pool = a_pool(overdraft, grant)
 

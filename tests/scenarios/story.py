@@ -11,7 +11,7 @@ from typing import Any
 
 from catalog.models import CreditType, Feature, Package
 from credits import resets
-from subscriptions import tasks
+from subscriptions import tasks, updates
 from tests.application import Application
 from tests.builders import (
     a_credit_type,
@@ -20,6 +20,7 @@ from tests.builders import (
     a_published_plan,
     some_credits,
 )
+from workspace.actors import SYSTEM
 
 
 def on(year: int, month: int, day: int, hour: int = 10, minute: int = 0) -> datetime:
@@ -68,6 +69,12 @@ class Story(Application):
             ]
         answer = self.patch(f"subscriptions/{subscription}", changes)
         assert answer.status == 200, answer.body
+
+    def move(self, subscription: str, plan: Package) -> None:
+        """People put the subscription on another plan, which the API has no operation for."""
+        updates.change_plan(
+            subscription_id=subscription, plan_id=plan.public_id, actor=SYSTEM, now=self.now
+        )
 
     def event(self, name: str, key: str, customer: str = "acme", **fields: Any) -> None:
         """Something happens in the application."""

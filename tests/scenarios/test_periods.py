@@ -106,7 +106,7 @@ class TestCalendar:
 
 class TestReset:
     def test_lets_nothing_roll_over(self, story):
-        """R21."""
+        """R21, first example."""
         plan, credit_type = a_plan_with(5_000)
         story.subscribe(plan)
         story.grant("acme", credit_type.public_id, 200, grantType="PAID", priority=20)

@@ -33,7 +33,7 @@ class TestEffectiveAmount:
         ],
     )
     def test_is_that_of_the_table(self, story, plan_amount, addons, effective):
-        """R15, R16: every line of the table but the last."""
+        """R17, first to seventh example: the table."""
         plan, made, credit_type = a_catalog(
             plan_amount, *[(amount, behaviour) for amount, behaviour, _ in addons]
         )
@@ -44,7 +44,7 @@ class TestEffectiveAmount:
         assert story.left(credit_type) == effective
 
     def test_counts_the_units_that_were_bought(self, story):
-        """R17, last line of the table: 1,000 per seat, 5 seats."""
+        """R17, eighth example: 1,000 per seat, 5 seats."""
         credit_type, seats = a_credit_type(), a_feature("Seats", public_id="seats")
         plan = a_published_plan(
             entitlements=[

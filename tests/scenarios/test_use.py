@@ -90,7 +90,7 @@ class TestMapping:
 
 class TestBurnOrder:
     def test_lets_priority_expiry_and_promotions_decide(self, story, held):
-        """R35."""
+        """R35, first and second example."""
         september, august = "2026-09-01T00:00:00Z", "2026-08-15T00:00:00Z"
         a = granted(story, 50, grantType=PAID, priority=1, expireAt=september)
         b = granted(story, 20, grantType=PROMOTIONAL, priority=1, expireAt=september)
@@ -264,7 +264,7 @@ class TestAccess:
         assert (answer["usageLimit"], answer["currentUsage"]) == (10, 25)
 
     def test_compares_with_what_is_asked_for(self, story):
-        """R44, R45: the example."""
+        """R45, first to third example: ask 100, ask 150, ask without an amount."""
         hard_plan, hard = a_plan_with(100)
         soft_plan, soft = a_plan_with(100, terms={"has_soft_limit": True})
         story.subscribe(hard_plan, customer="hard")
@@ -358,7 +358,7 @@ class TestGrants:
         assert float(paid["cost"]["amount"]) == 2.5
 
     def test_are_voided_with_what_is_left(self, story, held):
-        """R48."""
+        """R48, first example."""
         grant = granted(story, 1_000)
         story.use(held, 300)
 
