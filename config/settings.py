@@ -90,6 +90,8 @@ MIDDLEWARE = [
     "config.proxies.TrustedProxyMiddleware",
     "workspace.tracing.TraceMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # What follows is for pages only.
+    "workspace.api.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -137,6 +139,7 @@ if database["ENGINE"] == "django.db.backends.sqlite3":
         ),
     }
 else:
+    database["ENGINE"] = "config.postgresql"  # Django's, with a cheaper health check
     database["CONN_MAX_AGE"] = 60  # a new connection for every task costs ten tasks
     database["CONN_HEALTH_CHECKS"] = True
     statement_timeout = env.int("STIPEND_STATEMENT_TIMEOUT_SECONDS", default=30)

@@ -11,10 +11,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from workspace.api.views import UnknownRoute
 
+# Tried in this order, so what is asked most stands first.
 api = [
+    path("", include("credits.api.urls")),
     path("", include("catalog.api.urls")),
     path("", include("subscriptions.api.urls")),
-    path("", include("credits.api.urls")),
 ]
 
 # The description of the API is no secret; everything it describes asks for a key.
@@ -28,12 +29,12 @@ nowhere = [
 
 urlpatterns = [
     *nowhere,
-    path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
-    path("admin/", admin.site.urls),
-    path("api/schema", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="schema"),
-    path("api/docs", SpectacularSwaggerSplitView.as_view(**OPEN_TO_ALL)),
     path("api/v1/", include(api)),
     path("v1/", include("credits.api.edge_urls")),
+    path("api/schema", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="schema"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(**OPEN_TO_ALL)),
+    path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
+    path("admin/", admin.site.urls),
     # Whatever else looks like the API answers as it does.
     re_path(r"^(?:api|v1)/", UnknownRoute.as_view()),
 ]

@@ -4,20 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
-
-from django.db import connection
+from typing import Any, NamedTuple, cast
 
 from catalog.amounts import ZERO
 from catalog.models import CreditType
 from credits import pools
-from credits.columns import Columns
+from credits.columns import Columns, Row, fetch
 from credits.models import Pool
 from credits.pools import Standing
 from subscriptions.models import Customer, Resource
 from workspace import keys
-from workspace.keys import WantedKey
-from workspace.models import ApiKey
+from workspace.keys import KnownKey, WantedKey
+from workspace.models import ApiKey, KeyKind
 
 
 class Denial(StrEnum):
@@ -37,8 +35,43 @@ class Denial(StrEnum):
     REQUESTED_VALUES_MISMATCH = "RequestedValuesMismatch"
 
 
-Found = tuple[Customer | None, Resource | None, CreditType | None, Pool | None]
-"""What the public ids of a question lead to; None for what there is not."""
+class NamedCredits(NamedTuple):
+    """How credits are called: what an answer shows of a credit type."""
+
+    public_id: str
+    name: str
+    description: str
+    unit_singular: str
+    unit_plural: str
+    metadata: dict[str, Any]
+
+
+class StoredPool(NamedTuple):
+    """A pool's row, as far as its standing depends on it."""
+
+    pk: int
+    balance: Decimal
+    granted: Decimal
+    consumed: Decimal
+    last_entry_number: int
+    as_of: datetime | None
+    next_change_at: datetime | None
+    next_reset_at: datetime | None
+    is_entitled: bool
+    has_soft_limit: bool
+    is_revoked: bool
+    created_at: datetime
+
+
+class Found(NamedTuple):
+    """What the public ids of a question lead to; None for what there is not."""
+
+    customer_id: int | None
+    customer_archived_at: datetime | None
+    resource_id: int | None
+    credit_type: NamedCredits | None
+    pool: StoredPool | None
+
 
 NOTHING = Standing(
     balance=ZERO,
@@ -63,7 +96,7 @@ class Decision:
     is_granted: bool
     denial: Denial | None
     standing: Standing
-    credit_type: CreditType | None
+    credit_type: NamedCredits | None
 
 
 def check(
@@ -79,9 +112,8 @@ def check(
     Without an amount, or with 0, a balance above 0 is enough. If something is due in the
     pool, the answer is computed as if it had been written. Nothing is changed.
     """
-    found = _look_up(LOOK_UP, [customer_id, credit_type_id, resource_id or "", resource_id or ""])
-    assert found is not None, "the statement gives one row, whatever it finds"
-    return _decision(found, resource_id=resource_id, amount=amount, now=now)
+    [row] = fetch(LOOK_UP, _ids(customer_id, credit_type_id, resource_id))
+    return _decision(_found(row), resource_id=resource_id, amount=amount, now=now)
 
 
 def check_for_key(
@@ -92,42 +124,40 @@ def check_for_key(
     resource_id: str | None,
     amount: Decimal | None,
     now: datetime,
-) -> Decision:
+) -> tuple[KnownKey, Decision]:
     """As `check`, and recognises the key of who asks in the same statement (X1).
 
     Raises:
         Unauthenticated: the key is unknown or revoked.
     """
-    found = _look_up(
-        LOOK_UP_FOR_KEY.format(hashes=", ".join(["%s"] * len(wanted.hashes))),
-        [
-            *(customer_id, credit_type_id, resource_id or "", resource_id or ""),
-            *(wanted.lookup, *wanted.hashes),
-        ],
-    )
-    if found is None:
+    statement = LOOK_UP_FOR_KEY.format(condition=wanted.condition)
+    ids = _ids(customer_id, credit_type_id, resource_id)
+    rows = fetch(statement, [*ids, *wanted.parameters])
+    if not rows:
         raise keys.unauthenticated()
     keys.note_use(wanted, now)
-    return _decision(found, resource_id=resource_id, amount=amount, now=now)
+    name, kind, *row = rows[0]
+    key = KnownKey(wanted.lookup, name, KeyKind(kind))
+    return key, _decision(_found(row), resource_id=resource_id, amount=amount, now=now)
 
 
 def _decision(
     found: Found, *, resource_id: str | None, amount: Decimal | None, now: datetime
 ) -> Decision:
-    customer, resource, credit_type, pool = found
-    if customer is None:
-        return _no(Denial.CUSTOMER_NOT_FOUND, credit_type)
-    if customer.archived_at is not None:
-        return _no(Denial.CUSTOMER_IS_ARCHIVED, credit_type)
-    if resource_id and resource is None:
-        return _no(Denial.CUSTOMER_RESOURCE_NOT_FOUND, credit_type)
-    if pool is None:
-        return _no(Denial.ENTITLEMENT_NOT_FOUND, credit_type)
-    standing = pools.standing(pool, now)
+    if found.customer_id is None:
+        return _no(Denial.CUSTOMER_NOT_FOUND, found.credit_type)
+    if found.customer_archived_at is not None:
+        return _no(Denial.CUSTOMER_IS_ARCHIVED, found.credit_type)
+    if resource_id and found.resource_id is None:
+        return _no(Denial.CUSTOMER_RESOURCE_NOT_FOUND, found.credit_type)
+    if found.pool is None:
+        return _no(Denial.ENTITLEMENT_NOT_FOUND, found.credit_type)
+    # Not a model instance, which costs ten times as much, but all that is looked at.
+    standing = pools.standing(cast(Pool, found.pool), now)
     if is_untouched(standing):
-        return _no(Denial.ENTITLEMENT_NOT_FOUND, credit_type)
+        return _no(Denial.ENTITLEMENT_NOT_FOUND, found.credit_type)
     denial = decide(standing, amount)
-    return Decision(denial is None, denial, standing, credit_type)
+    return Decision(denial is None, denial, standing, found.credit_type)
 
 
 def is_untouched(standing: Standing) -> bool:
@@ -145,46 +175,24 @@ def decide(standing: Standing, amount: Decimal | None) -> Denial | None:
     return Denial.INSUFFICIENT_CREDITS
 
 
-def _no(denial: Denial, credit_type: CreditType | None) -> Decision:
+def _no(denial: Denial, credit_type: NamedCredits | None) -> Decision:
     return Decision(False, denial, NOTHING, credit_type)
 
 
 CUSTOMER = Columns(Customer, "id", "archived_at")
 RESOURCE = Columns(Resource, "id")
-CREDIT_TYPE = Columns(
-    CreditType,
-    "id",
-    "public_id",
-    "name",
-    "description",
-    "unit_singular",
-    "unit_plural",
-    "metadata",
-)
-POOL = Columns(
-    Pool,
-    "id",
-    "balance",
-    "granted",
-    "consumed",
-    "last_entry_number",
-    "as_of",
-    "next_change_at",
-    "next_reset_at",
-    "is_entitled",
-    "has_soft_limit",
-    "is_revoked",
-    "created_at",
-)
+CREDIT_TYPE = Columns(CreditType, *(n for n in NamedCredits._fields if n != "metadata"))
+METADATA = Columns(CreditType, "metadata")
+POOL = Columns(Pool, *("id" if name == "pk" else name for name in StoredPool._fields))
 LOOK_UP = f"""
     SELECT {CUSTOMER.of("customer")}, {RESOURCE.of("resource")}, {CREDIT_TYPE.of("type")},
-           {POOL.of("pool")}
+           CAST({METADATA.of("type")} AS text), {POOL.of("pool")}
     FROM (SELECT 1 AS one) AS single
-    LEFT JOIN {Customer._meta.db_table} AS customer ON customer.public_id = %s
-    LEFT JOIN {CreditType._meta.db_table} AS type ON type.public_id = %s
-    LEFT JOIN {Resource._meta.db_table} AS resource
+    LEFT JOIN {CUSTOMER.table} AS customer ON customer.public_id = %s
+    LEFT JOIN {CREDIT_TYPE.table} AS type ON type.public_id = %s
+    LEFT JOIN {RESOURCE.table} AS resource
            ON resource.customer_id = customer.id AND resource.public_id = %s
-    LEFT JOIN {Pool._meta.db_table} AS pool
+    LEFT JOIN {POOL.table} AS pool
            ON pool.customer_id = customer.id AND pool.credit_type_id = type.id
           AND (pool.resource_id = resource.id
                OR (pool.resource_id IS NULL AND %s = ''))
@@ -194,24 +202,29 @@ LOOK_UP = f"""
 
 
 LOOK_UP_FOR_KEY = f"""
-    SELECT found.*
-    FROM {ApiKey._meta.db_table} AS asker CROSS JOIN ({LOOK_UP}) AS found
-    WHERE asker.lookup = %s AND asker.key_hash IN ({{hashes}}) AND asker.revoked_at IS NULL
+    SELECT asker.name, asker.kind, found.*
+    FROM "{ApiKey._meta.db_table}" AS asker CROSS JOIN ({LOOK_UP}) AS found
+    WHERE {{condition}}
 """  # noqa: S608 - as above
 
 
-def _look_up(statement: str, parameters: list[Any]) -> Found | None:
-    """Everything a decision needs, by public ids, in one statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        columns_found = cursor.fetchone()
-    if columns_found is None:
-        return None
-    row = list(columns_found)
-    found: list[Any] = []
-    for columns in (CUSTOMER, RESOURCE, CREDIT_TYPE, POOL):
+def _ids(customer_id: str, credit_type_id: str, resource_id: str | None) -> list[str]:
+    """The parameters of `LOOK_UP`."""
+    return [customer_id, credit_type_id, resource_id or "", resource_id or ""]
+
+
+def _found(row: Row) -> Found:
+    """A row of `LOOK_UP`."""
+    parts = []
+    for columns in (CUSTOMER, RESOURCE, CREDIT_TYPE, METADATA, POOL):
         width = len(columns.fields)
-        found.append(columns.instance(row[:width]))
+        parts.append(columns.read(row[:width]))
         row = row[width:]
-    customer, resource, credit_type, pool = found
-    return customer, resource, credit_type, pool
+    (customer_id, archived_at), (resource_id,), words, (metadata,), pool = parts
+    return Found(
+        customer_id,
+        archived_at,
+        resource_id,
+        credit_type=None if words[0] is None else NamedCredits._make([*words, metadata]),
+        pool=None if pool[0] is None else StoredPool._make(pool),
+    )

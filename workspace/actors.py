@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 if TYPE_CHECKING:
-    from workspace.models import ApiKey, User
+    from workspace.keys import KnownKey
+    from workspace.models import User
 
 
 class ActorKind(models.TextChoices):
@@ -38,6 +39,6 @@ def for_user(user: "User") -> Actor:
     return Actor(ActorKind.USER, str(user.pk), user.get_full_name() or user.get_username())
 
 
-def for_key(key: "ApiKey") -> Actor:
+def for_key(key: "KnownKey") -> Actor:
     """The actor that an API key is. Never holds anything secret."""
     return Actor(ActorKind.API_KEY, key.lookup, key.name)

@@ -6,6 +6,8 @@ guess without asking the database. Stored is only a hash keyed by SECRET_KEY: a 
 database opens nothing.
 """
 
+import hashlib
+import hmac
 import logging
 import re
 import secrets
@@ -13,11 +15,13 @@ import string
 import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Q
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
+from django.utils.encoding import force_bytes
 
 from workspace import activity
 from workspace.actors import Actor
@@ -58,13 +62,32 @@ class KeyAlreadyRevoked(Conflict):
 class WantedKey:
     """What a row must hold to be the key that was sent.
 
-    A statement of one's own recognises a key by `lookup = … AND key_hash IN (hashes) AND
-    revoked_at IS NULL`. There is one hash for each secret that may have been in use when
-    the key was made, the current one first.
+    There is one hash for each secret that may have been in use when the key was made, the
+    current one first.
     """
 
     lookup: str
     hashes: tuple[str, ...]
+
+    @property
+    def condition(self) -> str:
+        """SQL by which a statement of one's own recognises the key, called `asker` there."""
+        places = ", ".join(["%s"] * len(self.hashes))
+        return f"asker.lookup = %s AND asker.key_hash IN ({places}) AND asker.revoked_at IS NULL"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What belongs into the places of `condition`."""
+        return (self.lookup, *self.hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key that was recognised: what a request needs to know of it."""
+
+    lookup: str
+    name: str
+    kind: KeyKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +118,19 @@ def parse(raw: str) -> WantedKey:
     )
 
 
-def authenticate(raw: str, now: datetime) -> ApiKey:
+def authenticate(raw: str, now: datetime) -> KnownKey:
     """The key that `raw` is. Nothing is cached: a revoked key ends with its revocation.
 
     Raises:
         Unauthenticated: wrong, unknown or revoked; which of these is nobody's business.
     """
     wanted = parse(raw)
-    key = ApiKey.objects.usable().filter(lookup=wanted.lookup).first()
-    if key is None or not _matches(key, wanted):
+    usable = ApiKey.objects.usable().filter(lookup=wanted.lookup)
+    row = usable.values_list("key_hash", "name", "kind").first()
+    if row is None or not _matches(row[0], wanted):
         raise unauthenticated()
     note_use(wanted, now)
-    return key
+    return KnownKey(wanted.lookup, row[1], KeyKind(row[2]))
 
 
 def unauthenticated() -> Unauthenticated:
@@ -196,9 +220,9 @@ def write_uses(**kwargs: object) -> None:
             logger.warning("The last use of key %s could not be written.", wanted.lookup)
 
 
-def _matches(key: ApiKey, wanted: WantedKey) -> bool:
+def _matches(key_hash: str, wanted: WantedKey) -> bool:
     # All are compared, always: the time it takes tells nothing.
-    matches = [constant_time_compare(key.key_hash, candidate) for candidate in wanted.hashes]
+    matches = [constant_time_compare(key_hash, candidate) for candidate in wanted.hashes]
     return any(matches)
 
 
@@ -216,4 +240,10 @@ def _checksum(text: str) -> str:
 
 
 def _hash(raw: str, secret: str | bytes) -> str:
-    return salted_hmac("workspace.keys", raw, secret=secret, algorithm="sha256").hexdigest()
+    return hmac.digest(_hash_key(secret), raw.encode(), "sha256").hex()
+
+
+@cache
+def _hash_key(secret: str | bytes) -> bytes:
+    """What `salted_hmac` would derive from the secret for every single key."""
+    return hashlib.sha256(b"workspace.keys" + force_bytes(secret)).digest()

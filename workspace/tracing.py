@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.log import log_response
 
 # W3C Trace Context; version ff and ids of zeros alone are forbidden there.
 TRACEPARENT = re.compile(
@@ -57,6 +58,15 @@ class TraceMiddleware:
         with trace(sent["trace_id"] if sent else None) as trace_id:
             response = self.get_response(request)
             response["X-Trace-Id"] = trace_id
+            if response.status_code >= 400:
+                # Django would do so when the trace is over, and does it only once.
+                log_response(
+                    "%s: %s",
+                    response.reason_phrase,
+                    request.path,
+                    response=response,
+                    request=request,
+                )
             return response
 
 

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 from django.db import models
 from rest_framework import serializers
 from rest_framework.fields import empty
-from rest_framework.response import Response
 
 from catalog.checking import InvalidField
 from catalog.models import CreditType, Feature, Package, PackageKind
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import CommaListField, InstantRangeField, PublicIdField, TextField
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 from workspace.errors import DomainError
 from workspace.ids import is_public_id
@@ -35,11 +35,11 @@ class CatalogView(ApiView):
 
     names: ClassVar[Mapping[str, str]] = SHARED_NAMES
 
-    def handle_exception(self, exc: Exception) -> Response:
+    def refuse(self, error: Exception) -> Response:
         """Translate the field at fault, then answer as always."""
-        if isinstance(exc, DomainError) and exc.field:
-            exc.field = self.names.get(exc.field, exc.field)
-        return super().handle_exception(exc)
+        if isinstance(error, DomainError) and error.field:
+            error.field = self.names.get(error.field, error.field)
+        return super().refuse(error)
 
 
 class ClearableText(TextField):

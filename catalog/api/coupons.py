@@ -5,7 +5,6 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog import archiving, coupons
 from catalog.api.base import (
@@ -29,6 +28,7 @@ from workspace.api.fields import (
     TextField,
     wire_instant,
 )
+from workspace.api.responses import Response
 
 
 class PercentField(AmountField):

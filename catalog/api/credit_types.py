@@ -5,7 +5,6 @@ from typing import Any
 from django.db.models import F, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog import archiving, credit_types
 from catalog.api.base import CatalogView, ClearableText, choices_in_query, in_path
@@ -13,6 +12,7 @@ from catalog.credit_types import CreditTypeFields, UnknownCreditType
 from catalog.models import CreditType
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
+from workspace.api.responses import Response
 
 
 class UnitsBody(serializers.Serializer[Any]):

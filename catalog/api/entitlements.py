@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog import entitlements
 from catalog.api.base import (
@@ -34,6 +33,7 @@ from catalog.models import (
 )
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, PublicIdField, TextField, wire_instant
+from workspace.api.responses import Response
 
 CREDIT, FEATURE = "CREDIT", "FEATURE"
 MOST_AT_ONCE = 100

@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog import archiving, features
 from catalog.api.base import (
@@ -20,6 +19,7 @@ from catalog.features import OPERATIONS, FeatureFields, UnknownFeature
 from catalog.models import Aggregation, Feature, FeatureStatus, FeatureType, MeterType
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
+from workspace.api.responses import Response
 
 LARGEST_DIVISOR = 10**12
 MOST_VALUES = 500

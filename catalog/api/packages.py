@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog import archiving, drafts, packages, publishing
 from catalog.api.base import (
@@ -44,6 +43,7 @@ from workspace.api.fields import (
     TextField,
     wire_instant,
 )
+from workspace.api.responses import Response
 
 DRAFT, PUBLISHED, ARCHIVED = "DRAFT", "PUBLISHED", "ARCHIVED"
 STATUSES = (DRAFT, PUBLISHED, ARCHIVED)

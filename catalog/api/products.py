@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog import archiving, duplication, products
 from catalog.api.base import (
@@ -22,6 +21,7 @@ from catalog.models.products import CancellationTime, EndSetup, StartSetup
 from catalog.products import ProductFields, UnknownProduct
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
+from workspace.api.responses import Response
 
 
 class ProductBody(CamelMixin, serializers.Serializer[Any]):

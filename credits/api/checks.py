@@ -1,23 +1,21 @@
 """May this customer go on? The access check, and everything a customer may use (R43–R45)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from credits import access, entitlements
+from credits.access import Decision
 from credits.api import shapes
 from credits.entitlements import Wish
 from workspace import keys
 from workspace.api.authentication import raw_key
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, CommaListField, PublicIdField, TextField
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
-from workspace.models import ApiKey
 
 
 class CheckFilters(CamelMixin, serializers.Serializer[Any]):
@@ -51,22 +49,45 @@ class CheckView(ApiView):
     into the one statement that answers it; for all others the key is looked at first (X1).
     """
 
-    def get_authenticators(self) -> list[BaseAuthentication]:
-        """Nobody yet, where the answer itself recognises the key."""
-        # Whoever describes the API makes a view without a request.
-        query = getattr(self.request, "GET", {})
-        asks_for_credits = "currencyId" in query and "featureId" not in query
-        self.brings_key = asks_for_credits and self.request.method in ("GET", "HEAD")
-        return [] if self.brings_key else super().get_authenticators()
+    decision: Decision | None = None
 
-    def get_permissions(self) -> Sequence[Any]:
-        """Every key may read."""
-        return [] if self.brings_key else super().get_permissions()
+    def admit(self) -> None:
+        """Recognise the key, while deciding if this can be decided in one statement."""
+        if self._asks_for_credits():
+            wanted = keys.parse(raw_key(self.request))
+            try:
+                self.query = self.read_query(CheckFilters)
+            except ValidationError:
+                super().admit()
+                raise
+            key, self.decision = access.check_for_key(
+                wanted=wanted,
+                customer_id=self.kwargs["customer_id"],
+                credit_type_id=self.query["currency_id"],
+                resource_id=self.query.get("resource_id"),
+                amount=self.query.get("requested_usage"),
+                now=self.now,
+            )
+            self.recognise(key)
+        super().admit()
+
+    def _asks_for_credits(self) -> bool:
+        query = self.request.query_params
+        is_read = self.request.method in ("GET", "HEAD")
+        return is_read and "currencyId" in query and "featureId" not in query
 
     def get(self, request: Request, customer_id: str) -> Response:
         """Say yes or no; a no has a reason and is an answer like any other."""
-        if self.brings_key:
-            return self._check_credits(request, customer_id)
+        if self.decision is not None:
+            return self.answer(
+                shapes.credit_entitlement(
+                    self.decision.standing,
+                    self.decision.denial,
+                    credit_type=self.decision.credit_type,
+                    asked_for=self.query["currency_id"],
+                    now=self.now,
+                )
+            )
         query = self.read_query(CheckFilters)
         state = entitlements.check_feature(
             customer_id=customer_id,
@@ -76,34 +97,6 @@ class CheckView(ApiView):
             now=self.now,
         )
         return self.answer(shapes.feature_entitlement(state))
-
-    def _check_credits(self, request: Request, customer_id: str) -> Response:
-        raw = raw_key(request)
-        wanted = keys.parse(raw)
-        try:
-            query = self.read_query(CheckFilters)
-        except ValidationError:
-            keys.authenticate(raw, self.now)
-            raise
-        decision = access.check_for_key(
-            wanted=wanted,
-            customer_id=customer_id,
-            credit_type_id=query["currency_id"],
-            resource_id=query.get("resource_id"),
-            amount=query.get("requested_usage"),
-            now=self.now,
-        )
-        request.auth = ApiKey(lookup=wanted.lookup)
-        self.check_throttles(request)
-        return self.answer(
-            shapes.credit_entitlement(
-                decision.standing,
-                decision.denial,
-                credit_type=decision.credit_type,
-                asked_for=query["currency_id"],
-                now=self.now,
-            )
-        )
 
 
 class EntitlementsView(ApiView):

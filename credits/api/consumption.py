@@ -5,7 +5,6 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from credits import batches, consumption, pools
 from credits.api.fields import DimensionsField, FlagField, KeyField, rows_of
@@ -13,6 +12,7 @@ from credits.api.shapes import Shape, instant
 from credits.consumption import Demand, Receipt
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, PublicIdField, UtcDateTimeField, wire_instant
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
 

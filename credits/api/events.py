@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from credits import estimates, events
 from credits.api.fields import DimensionsField, KeyField, rows_of
@@ -13,6 +12,7 @@ from credits.estimates import Estimate
 from credits.events import Event
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import PublicIdField, TextField, UtcDateTimeField
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
 

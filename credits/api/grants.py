@@ -5,7 +5,6 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from credits import grants, pools, reading
 from credits.api.fields import FlagField, WholeField
@@ -22,6 +21,7 @@ from workspace.api.fields import (
     TextField,
     UtcDateTimeField,
 )
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 from workspace.errors import BadInput
 

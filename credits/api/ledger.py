@@ -4,13 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from credits import reading
 from credits.book import EntryType
 from credits.models import ConsumptionKind, LedgerEntry
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, CommaListField, PublicIdField, UtcDateTimeField
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from credits import reading
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import PublicIdField
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
 

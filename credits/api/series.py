@@ -10,7 +10,6 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog.models import CreditType
 from credits import reading, series
@@ -28,6 +27,7 @@ from workspace.api.fields import (
     UtcDateTimeField,
     wire_instant,
 )
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
 MOST_KEYS = 3

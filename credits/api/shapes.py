@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from catalog.models import CreditType, Feature, MeterType
-from credits.access import Denial
+from credits.access import Denial, NamedCredits
 from credits.entitlements import CreditState, FeatureState, State
 from credits.pools import Standing
 from workspace.api.fields import wire_instant
@@ -24,7 +24,7 @@ def credit_entitlement(
     standing: Standing,
     denial: Denial | None,
     *,
-    credit_type: CreditType | None,
+    credit_type: CreditType | NamedCredits | None,
     asked_for: str,
     now: datetime,
 ) -> Shape:

@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from catalog.features import UnknownFeature
 from catalog.models import Feature
@@ -18,6 +17,7 @@ from credits.usage import Report, Reported
 from subscriptions import customers
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import PublicIdField, UtcDateTimeField, wire_instant
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 from workspace.errors import BadInput
 

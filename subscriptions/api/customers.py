@@ -5,7 +5,6 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from subscriptions import customers
 from subscriptions.models import Customer, Resource
@@ -20,6 +19,7 @@ from workspace.api.fields import (
     TextField,
     UtcDateTimeField,
 )
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
 VENDORS = (

@@ -3,13 +3,13 @@
 from typing import Any
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from subscriptions import cancellation, finding, provisioning, rollout, updates
 from subscriptions.api import orders
 from subscriptions.api.answers import SubscriptionAnswer, shown
 from subscriptions.models import Status, Subscription
 from subscriptions.models.subscriptions import SubscriptionQuerySet
+from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
 

@@ -2,13 +2,14 @@ import logging
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.models import QuerySet
+from django.utils.crypto import salted_hmac
 
 from tests.workspace.builders import NOW, a_key, an_actor
 from workspace import keys
 from workspace.errors import Unauthenticated
-from workspace.keys import KeyAlreadyRevoked, KeyNameMissing, UnknownKey
+from workspace.keys import KeyAlreadyRevoked, KeyNameMissing, KnownKey, UnknownKey
 from workspace.models import Activity, ApiKey, KeyKind
 
 pytestmark = pytest.mark.django_db
@@ -53,9 +54,11 @@ class TestCreate:
 
 class TestAuthenticate:
     def test_recognises_a_key(self):
-        made = a_key()
+        made = a_key(KeyKind.READ_ONLY)
 
-        assert keys.authenticate(made.raw, NOW) == made.key
+        known = keys.authenticate(made.raw, NOW)
+
+        assert known == KnownKey(made.key.lookup, "Billing service", KeyKind.READ_ONLY)
 
     def test_asks_the_database_once(self, django_assert_num_queries):
         made = a_key()
@@ -104,7 +107,7 @@ class TestAuthenticate:
         keys.write_uses()
         settings.SECRET_KEY_FALLBACKS = []
 
-        assert keys.authenticate(made.raw, NOW) == made.key
+        assert keys.authenticate(made.raw, NOW).lookup == made.key.lookup
 
 
 class TestParse:
@@ -115,6 +118,33 @@ class TestParse:
 
         found = ApiKey.objects.usable().filter(lookup=wanted.lookup, key_hash__in=wanted.hashes)
         assert found.get() == made.key
+
+    @pytest.mark.parametrize("fallbacks", [[], ["older" * 10, "oldest" * 10]])
+    def test_gives_a_condition_for_statements_of_ones_own(self, settings, fallbacks):
+        made, revoked, _ = a_key(), a_key(), a_key()
+        keys.revoke(key_id=revoked.key.pk, actor=an_actor(), now=NOW)
+        settings.SECRET_KEY_FALLBACKS = fallbacks
+
+        found = []
+        for raw in (made.raw, revoked.raw):
+            wanted = keys.parse(raw)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"SELECT asker.id FROM workspace_apikey AS asker WHERE {wanted.condition}",
+                    wanted.parameters,
+                )
+                found += cursor.fetchall()
+
+        assert found == [(made.key.pk,)]
+
+    def test_hashes_as_django_does(self, settings):
+        """Keys of older installations stay valid."""
+        made = a_key()
+
+        [key_hash] = keys.parse(made.raw).hashes
+
+        expected = salted_hmac("workspace.keys", made.raw, algorithm="sha256").hexdigest()
+        assert key_hash == expected == made.key.key_hash
 
 
 class TestRevoke:

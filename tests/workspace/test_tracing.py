@@ -51,6 +51,15 @@ class TestTraceMiddleware:
         assert sent == seen
         assert sent.lower() not in (ID, "0" * 32)
 
+    def test_lets_the_log_say_which_request_was_refused(self, client, caplog):
+        caplog.handler.addFilter(TraceIdFilter())
+
+        refused = client.get("/api/v1/plans")
+
+        [line] = [record for record in caplog.records if record.name == "django.request"]
+        assert line.getMessage() == "Unauthorized: /api/v1/plans"
+        assert vars(line)["trace_id"] == refused["X-Trace-Id"]
+
     def test_ignores_other_headers(self):
         assert answer_to(X_Trace_Id=ID)[0] != ID
 

@@ -8,7 +8,8 @@ from rest_framework.request import Request
 from workspace import actors, keys
 from workspace.actors import Actor
 from workspace.errors import Forbidden
-from workspace.models import ApiKey, KeyKind
+from workspace.keys import KnownKey
+from workspace.models import KeyKind
 
 
 class ReadOnlyKey(Forbidden):
@@ -28,12 +29,12 @@ def raw_key(request: Request) -> str:
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`X-API-KEY`: makes `request.user` the Actor and `request.auth` the key.
+    """`X-API-KEY`: makes `request.user` the Actor and `request.auth` the KnownKey.
 
     Cookies mean nothing here, so nothing here needs a CSRF token (X15).
     """
 
-    def authenticate(self, request: Request) -> tuple[Actor, ApiKey]:
+    def authenticate(self, request: Request) -> tuple[Actor, KnownKey]:
         key = keys.authenticate(raw_key(request), timezone.now())
         return actors.for_key(key), key
 
@@ -43,7 +44,7 @@ class KeyScope(BasePermission):
 
     def has_permission(self, request: Request, view: object) -> bool:
         key = request.auth
-        if not isinstance(key, ApiKey):
+        if not isinstance(key, KnownKey):
             return False
         if key.kind == KeyKind.READ_ONLY and request.method not in SAFE_METHODS:
             raise ReadOnlyKey("This key may only read.")

@@ -13,11 +13,11 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions
-from rest_framework.response import Response
 
 from workspace import acts
 from workspace.api.camel import camel
 from workspace.api.json import BodyTooLarge
+from workspace.api.responses import Response
 from workspace.errors import (
     BadInput,
     Busy,
@@ -27,7 +27,6 @@ from workspace.errors import (
     Unauthenticated,
     UnknownObject,
 )
-from workspace.json import dumps
 from workspace.tracing import current_trace_id
 
 logger = logging.getLogger(__name__)
@@ -160,16 +159,12 @@ def _answer(
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """`handler400`: in JSON where the API lives, as a page elsewhere."""
     if request.path.startswith(API_PATHS):
-        return _plain(400, "BadRequest", "This request is not acceptable.")
+        return _answer(400, "BadRequest", "This request is not acceptable.")
     return defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """`handler500`: in JSON where the API lives, as a page elsewhere."""
     if request.path.startswith(API_PATHS):
-        return _plain(500, "InternalError", "Something went wrong on our side.")
+        return _answer(500, "InternalError", "Something went wrong on our side.")
     return defaults.server_error(request)
-
-
-def _plain(status: int, code: str, message: str) -> HttpResponse:
-    return HttpResponse(dumps(_body(code, message)), status=status, content_type="application/json")

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from workspace.models import ApiKey
+from workspace.keys import KnownKey
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class KeyRate(BaseThrottle):
     """
 
     def allow_request(self, request: Request, view: object) -> bool:
-        if not settings.STIPEND_RATE_LIMIT or not isinstance(request.auth, ApiKey):
+        if not settings.STIPEND_RATE_LIMIT or not isinstance(request.auth, KnownKey):
             return True
         limit, period = settings.STIPEND_RATE_LIMIT.split("/")
         window, self.passed = divmod(time.time(), SECONDS[period])

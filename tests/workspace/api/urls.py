@@ -4,7 +4,6 @@ from django.db import OperationalError
 from django.urls import path, re_path
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from workspace import keys
 from workspace.acts import act
@@ -16,6 +15,7 @@ from workspace.api.fields import (
     TextField,
     UtcDateTimeField,
 )
+from workspace.api.responses import Response
 from workspace.api.views import ApiView, UnknownRoute
 from workspace.errors import BadInput, Busy, Conflict
 from workspace.models import ApiKey, KeyKind, User
