@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connection, models
 
-from catalog.amounts import AmountField
+from catalog.amounts import PLACES, AmountField, to_micros
 
 Row = Sequence[Any]
 Convert = Callable[[Any], Any]
@@ -44,6 +44,7 @@ class Columns:
         self.model = model
         self.table = f'"{model._meta.db_table}"'
         self.fields = [_column(model, name) for name in names]
+        self.attributes = [field.attname for field in self.fields]
         self.names = [f'"{field.column}"' for field in self.fields]
         self.listed = ", ".join(self.names)
 
@@ -53,17 +54,22 @@ class Columns:
 
     def read(self, row: Row) -> list[Any]:
         """Values as Python knows them, from a row that the database returned."""
-        return [
-            value if value is None or convert is None else convert(value)
-            for value, convert in zip(row, self._readers(connection.vendor), strict=True)
-        ]
+        return self.read_all([row])[0]
+
+    def read_all(self, rows: Iterable[Row]) -> list[list[Any]]:
+        """As `read`, for many rows."""
+        found = [list(row) for row in rows]
+        for place, convert in self._readers(connection.vendor):
+            for row in found:
+                if row[place] is not None:
+                    row[place] = convert(row[place])
+        return found
 
     def instance(self, row: Row) -> Any:
         """An instance of the model with these columns loaded; None if its key is null."""
         if row[0] is None:
             return None
-        names = [field.attname for field in self.fields]
-        return self.model.from_db(connection.alias, names, self.read(row))
+        return self.model.from_db(connection.alias, self.attributes, self.read(row))
 
     def stored(self, rows: Iterable[Row]) -> list[list[Any]]:
         """The rows with values as the database stores them."""
@@ -80,7 +86,9 @@ class Columns:
         """For PostgreSQL, one array literal per column."""
         if not rows:
             return ["{}"] * len(self.fields)
-        return [_literal(column) for column in zip(*self.stored(rows), strict=True)]
+        writers = self._writers(connection.vendor)
+        columns = zip(*rows, strict=True)
+        return [_array(*each) for each in zip(columns, writers, strict=True)]
 
     @cached_property
     def given(self) -> str:
@@ -122,8 +130,10 @@ class Columns:
         return f"INSERT INTO {self.table} ({self.listed}) VALUES ({places})"  # noqa: S608
 
     @cache  # noqa: B019 - these objects live as long as the process
-    def _readers(self, vendor: str) -> list[Convert | None]:
-        return [_reader(field, vendor) for field in self.fields]
+    def _readers(self, vendor: str) -> list[tuple[int, Convert]]:
+        """Where something is to be converted, and how."""
+        readers = enumerate(_reader(field, vendor) for field in self.fields)
+        return [(place, convert) for place, convert in readers if convert is not None]
 
     @cache  # noqa: B019 - as above
     def _writers(self, vendor: str) -> list[Convert | None]:
@@ -158,14 +168,24 @@ def among(name: str, values: Collection[Any]) -> tuple[str, list[Any]]:
     return f"{name} IN ({', '.join(['%s'] * len(values))})", list(values)
 
 
-def _literal(values: Iterable[Any]) -> str:
-    """An array as PostgreSQL reads it; an adapter's care for every element costs ten times."""
-    return "{" + ",".join(map(_element, values)) + "}"
+def _array(values: Row, convert: Convert | None) -> str:
+    """An array as PostgreSQL reads it; an adapter's care for every element costs ten times.
+
+    What stands in a column is alike in many rows, so each different value is converted once.
+    """
+    if set(map(type, values)) == {int}:
+        return "{" + ",".join(map(str, values)) + "}"
+    if convert is _json:  # of values that no set can hold
+        values, convert = [_json(value) for value in values], None
+    texts = {value: _element(value, convert) for value in set(values)}
+    return "{" + ",".join([texts[value] for value in values]) + "}"
 
 
-def _element(value: Any) -> str:
+def _element(value: Any, convert: Convert | None) -> str:
     if value is None:
         return "NULL"
+    if convert is not None:
+        value = convert(value)
     if isinstance(value, int):
         return str(value)
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')
@@ -197,7 +217,7 @@ def _writer(field: models.Field[Any, Any], vendor: str) -> Convert | None:
     if isinstance(field, AmountField):
         return _micros
     if isinstance(field, models.JSONField):
-        return json.dumps
+        return _json
     if vendor == "sqlite" and isinstance(field, models.DateTimeField):
         return connection.ops.adapt_datetimefield_value
     if vendor == "sqlite" and isinstance(field, models.UUIDField):
@@ -205,6 +225,12 @@ def _writer(field: models.Field[Any, Any], vendor: str) -> Convert | None:
     return None
 
 
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
 def _micros(amount: Decimal) -> int:
-    """Millionths of an amount that is known to have no seventh decimal."""
-    return int(amount.scaleb(6))
+    """Millionths of an amount; a seventh decimal is refused as the field refuses it."""
+    scaled = amount.scaleb(PLACES)
+    micros = int(scaled)
+    return micros if micros == scaled else to_micros(amount)

@@ -11,14 +11,15 @@ from datetime import datetime
 from django.db import connection
 
 from catalog.amounts import AmountField
-from credits import posting, timeline
-from credits.book import Entry, GrantState, GrantType, ScheduleState, Stage
+from credits import posting
+from credits.book import ZERO, Entry, GrantState, GrantType, ScheduleState, Stage
 from credits.columns import Row
-from credits.models import Grant, GrantSource, Schedule
+from credits.models import GrantSource, Schedule
 from credits.models.grants import SPENT
 from credits.pools import LockedPool, standing_on_paper
 from workspace.actors import SYSTEM, Actor
 from workspace.errors import BadInput
+from workspace.ids import new_ordered_uuid
 
 LARGEST_BALANCE = AmountField.LARGEST
 
@@ -46,16 +47,15 @@ def write(
         _refuse_overflow(locked_pool)
     _write_schedules(locked_pools)
     remainders = _write_new_grants(locked_pools, now)
+    # Schedules say when time changes a pool next; who has not read them has not changed them.
+    outlook = any(locked_pool.knows_schedules for locked_pool in locked_pools)
     posting.post(
         grants=remainders,
-        balances=[_balance(locked_pool) for locked_pool in locked_pools],
+        columns=posting.STANDINGS if outlook else posting.BALANCES,
+        pools=[(_standing if outlook else _balance)(locked_pool) for locked_pool in locked_pools],
         entries=[
             row for locked_pool in locked_pools for row in _entries(locked_pool, actor, now, reason)
         ],
-    )
-    posting.update(
-        posting.OUTLOOKS,
-        [_outlook(locked_pool) for locked_pool in locked_pools if locked_pool.knows_schedules],
     )
 
 
@@ -163,7 +163,8 @@ def _schedule_columns(state: ScheduleState) -> Row:
 
 def _write_new_grants(locked_pools: Sequence[LockedPool], now: datetime) -> list[Row]:
     """Add the grants that are new; return changed ones that are still to be written."""
-    new: list[tuple[GrantState, Grant]] = []
+    new: list[GrantState] = []
+    rows: list[Row] = []
     changed: list[Row] = []
     for locked_pool in locked_pools:
         for state in locked_pool.state.grants:
@@ -171,7 +172,8 @@ def _write_new_grants(locked_pools: Sequence[LockedPool], now: datetime) -> list
                 continue
             state.changed = False
             if state.pk is None:
-                new.append((state, _grant_row(locked_pool.row.pk, state, now)))
+                new.append(state)
+                rows.append(_grant_row(locked_pool.state.pk, state, now))
             else:
                 changed.append(_remainder(state, now))
     if not new:
@@ -179,9 +181,8 @@ def _write_new_grants(locked_pools: Sequence[LockedPool], now: datetime) -> list
     # What closes makes room for what opens: a settled overdraft for the next one, a period
     # that ends early for the one that begins.
     posting.update(posting.GRANTS, changed)
-    Grant.objects.bulk_create([row for _, row in new], batch_size=500)
-    for state, row in new:
-        state.pk = row.pk
+    for state, pk in zip(new, posting.add_grants(rows), strict=True):
+        state.pk = pk
     return []
 
 
@@ -205,37 +206,43 @@ def _stored_stage(state: GrantState) -> str:
     return state.stage.value
 
 
-def _grant_row(pool_id: int, state: GrantState, now: datetime) -> Grant:
-    row = Grant(
-        pool_id=pool_id,
-        type=state.type.value,
-        name=state.name,
-        amount=state.amount,
-        consumed=state.consumed,
-        priority=state.priority,
-        effective_at=state.effective_at,
-        expires_at=state.expires_at,
-        payment_pending=state.payment_pending,
-        stage=_stored_stage(state),
-        voided_at=state.voided_at,
-        created_at=state.created_at,
-        updated_at=now,
+def _grant_row(pool_id: int, state: GrantState, now: datetime) -> Row:
+    schedule = state.schedule if state.type == GrantType.RECURRING else None
+    details = state.details or {}
+    return (
+        new_ordered_uuid(),
+        pool_id,
+        state.type.value,
+        _source_type(schedule) if schedule else details.get("source_type", ""),
+        schedule and schedule.pk,
+        schedule and schedule.subscription_id,
+        schedule and schedule.source_id,
+        state.name,
+        details.get("comment", ""),
+        details.get("metadata", {}),
+        state.amount,
+        state.consumed,
+        state.priority,
+        details.get("cost_amount", ZERO),
+        details.get("cost_currency", "USD"),
+        state.effective_at,
+        state.expires_at,
+        state.payment_pending,
+        state.voided_at,
+        "",
+        _stored_stage(state),
+        state.period_starts_at,
+        state.period_ends_at,
+        state.mark_before,
+        state.created_at,
+        now,
     )
-    if state.type == GrantType.RECURRING and state.schedule is not None:
-        row.schedule_id = state.schedule.pk
-        row.subscription_id = state.schedule.subscription_id
-        row.source_id = state.schedule.source_id
-        row.source_type = (
-            GrantSource.ADDON_ENTITLEMENT
-            if state.schedule.source_is_addon
-            else GrantSource.PLAN_ENTITLEMENT
-        )
-        row.period_starts_at = state.period_starts_at
-        row.period_ends_at = state.period_ends_at
-        row.mark_before = state.mark_before
-    for column, value in (state.details or {}).items():
-        setattr(row, column, value)
-    return row
+
+
+def _source_type(schedule: ScheduleState) -> str:
+    if schedule.source_is_addon:
+        return GrantSource.ADDON_ENTITLEMENT.value
+    return GrantSource.PLAN_ENTITLEMENT.value
 
 
 def _entries(locked_pool: LockedPool, actor: Actor, now: datetime, reason: str) -> Iterator[Row]:
@@ -282,11 +289,12 @@ def _balance(locked_pool: LockedPool) -> Row:
     )
 
 
-def _outlook(locked_pool: LockedPool) -> Row:
+def _standing(locked_pool: LockedPool) -> Row:
+    """As `_balance`, and what schedules say."""
     standing = standing_on_paper(locked_pool)
     return (
-        locked_pool.row.pk,
-        timeline.next_change_at(locked_pool.state),
+        *_balance(locked_pool),
+        standing.next_change_at,
         standing.next_reset_at,
         standing.is_entitled,
         standing.has_soft_limit,

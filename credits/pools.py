@@ -138,11 +138,12 @@ def lock_several(
 
 def lock_due(now: datetime, *, at_most: int) -> list[LockedPool]:
     """Lock up to `at_most` pools that are due and that nobody else is working on."""
-    skip_locked = connection.features.has_select_for_update_skip_locked
-    due = Pool.objects.select_for_update(skip_locked=skip_locked).due(now)
-    rows = sorted(due.order_by("next_change_at")[:at_most], key=lambda row: row.pk)
-    live_grants = _live_grants([row.pk for row in rows])
-    return _brought_up(rows, live_grants, now, with_schedules=True)
+    skips = connection.features.has_select_for_update_skip_locked
+    due = Pool.objects.due(now).order_by("next_change_at")
+    wanted = due.select_for_update(skip_locked=skips, no_key=skips).values_list(*POOL.attributes)
+    found = fetch(*wanted[:at_most].query.sql_with_params())
+    rows = sorted(map(POOL.instance, found), key=lambda row: row.pk)
+    return _brought_up(rows, _live_grants([row.pk for row in rows]), now, with_schedules=True)
 
 
 def standing(row: Pool, now: datetime) -> Standing:
@@ -153,10 +154,10 @@ def standing(row: Pool, now: datetime) -> Standing:
 def standings(rows: Sequence[Pool], now: datetime) -> dict[int, Standing]:
     """As `standing`, for many pools in a constant number of queries."""
     due = [row for row in rows if row.next_change_at is not None and row.next_change_at <= now]
-    computed = {
-        state.pk: _standing_of(timeline.advance(state, now)[0])
-        for state in load(due, with_schedules=True)
-    }
+    computed: dict[int, Standing] = {}
+    for state in load(due, with_schedules=True):
+        timeline.bring(state, now)
+        computed[state.pk] = _standing_of(state)
     return {row.pk: computed.get(row.pk) or _stored_standing(row) for row in rows}
 
 
@@ -197,9 +198,10 @@ def _states(
     schedules: dict[int, ScheduleState] = {}
     schedules_of: dict[int, list[ScheduleState]] = {pool_id: [] for pool_id in ids}
     if with_schedules:
-        for schedule in _schedules_that_matter(ids):
-            schedules[schedule.pk] = _schedule_state(schedule)
-            schedules_of[schedule.pool_id].append(schedules[schedule.pk])
+        for pool_id, *columns in _schedules_that_matter(ids):
+            schedule = _schedule_state(columns)
+            schedules[columns[0]] = schedule
+            schedules_of[pool_id].append(schedule)
     grants_of: dict[int, list[GrantState]] = {pool_id: [] for pool_id in ids}
     for pool_id, schedule_id, *columns in live_grants:
         grants_of[pool_id].append(_grant_state(columns, schedules.get(schedule_id)))
@@ -234,6 +236,29 @@ GRANT = Columns(
     "stage",
     "payment_pending",
     "name",
+)
+SCHEDULE = Columns(
+    Schedule,
+    "pool",
+    "id",
+    "subscription",
+    "source",
+    "source_is_addon",
+    "name",
+    "amount",
+    "cadence",
+    "anchor_at",
+    "starts_at",
+    "ends_at",
+    "ending",
+    "is_override",
+    "is_granted",
+    "has_soft_limit",
+    "mark",
+    "given_back",
+    "period_starts_at",
+    "next_at",
+    "ended",
 )
 
 
@@ -270,7 +295,7 @@ def _lock_one(pool_id: int) -> tuple[Pool, list[list[Any]]] | None:
     if not found[0][width]:
         return row, _live_grants([pool_id])
     grants = [columns[width + 1 :] for columns in found]
-    return row, [GRANT.read(columns) for columns in grants if columns[0] is not None]
+    return row, GRANT.read_all(columns for columns in grants if columns[0] is not None)
 
 
 def _lock_rows(pool_ids: Collection[int]) -> tuple[list[Pool], list[list[Any]]]:
@@ -297,7 +322,7 @@ def _live_grants(pool_ids: Collection[int]) -> list[list[Any]]:
         f"WHERE {wanted} AND stage IN ({LIVE_STAGES}) ORDER BY id",
         parameters,
     )
-    return [GRANT.read(row) for row in found]
+    return GRANT.read_all(found)
 
 
 def _grant_state(columns: Sequence, schedule: ScheduleState | None) -> GrantState:
@@ -326,36 +351,44 @@ def grant_state(row: Grant) -> GrantState:
     return state
 
 
-def _schedules_that_matter(pool_ids: Collection[int]) -> Iterable[Schedule]:
-    """All but those that ended in a period that is over: a mark counts within its period."""
-    return (
+def _schedules_that_matter(pool_ids: Collection[int]) -> list[list[Any]]:
+    """The columns of all schedules but those that ended in a period that is over.
+
+    A mark counts within its period.
+    """
+    matter = (
         Schedule.objects.filter(pool_id__in=pool_ids)
         .filter(Q(ended=False) | Q(next_at__gt=F("pool__as_of")))
         .order_by("pk")
+        .values_list(*SCHEDULE.attributes)
     )
+    return SCHEDULE.read_all(fetch(*matter.query.sql_with_params()))
 
 
-def _schedule_state(row: Schedule) -> ScheduleState:
+def _schedule_state(columns: Sequence) -> ScheduleState:
+    (pk, subscription_id, source_id, source_is_addon, name, amount, cadence, anchor_at, starts_at,
+     ends_at, ending, is_override, is_granted, has_soft_limit, mark, given_back, period_starts_at,
+     next_at, ended) = columns  # fmt: skip
     return ScheduleState(
-        pk=row.pk,
-        subscription_id=row.subscription_id,
-        source_id=row.source_id,
-        source_is_addon=row.source_is_addon,
-        name=row.name,
-        amount=row.amount,
-        cadence=row.cadence,
-        anchor_at=row.anchor_at,
-        starts_at=row.starts_at,
-        ends_at=row.ends_at,
-        ending=Ending(row.ending),
-        is_override=row.is_override,
-        is_granted=row.is_granted,
-        has_soft_limit=row.has_soft_limit,
-        mark=row.mark,
-        given_back=row.given_back,
-        period_starts_at=row.period_starts_at,
-        next_at=row.next_at,
-        ended=row.ended,
+        pk=pk,
+        subscription_id=subscription_id,
+        source_id=source_id,
+        source_is_addon=source_is_addon,
+        name=name,
+        amount=amount,
+        cadence=cadence,
+        anchor_at=anchor_at,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        ending=Ending(ending),
+        is_override=is_override,
+        is_granted=is_granted,
+        has_soft_limit=has_soft_limit,
+        mark=mark,
+        given_back=given_back,
+        period_starts_at=period_starts_at,
+        next_at=next_at,
+        ended=ended,
     )
 
 
@@ -364,10 +397,11 @@ def _brought_up(
 ) -> list[LockedPool]:
     due = any(row.next_change_at is not None and row.next_change_at <= now for row in rows)
     knows_schedules = with_schedules or due
-    states = _states(rows, live_grants, with_schedules=knows_schedules)
+    states = _states(rows, live_grants, with_schedules=knows_schedules) if rows else []
+    for state in states:
+        timeline.bring(state, now)
     return [
-        LockedPool(row, timeline.advance(state, now)[0], knows_schedules)
-        for row, state in zip(rows, states, strict=True)
+        LockedPool(row, state, knows_schedules) for row, state in zip(rows, states, strict=True)
     ]
 
 

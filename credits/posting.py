@@ -17,6 +17,35 @@ from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule, Usag
 GRANTS = Columns(
     Grant, "id", "consumed", "stage", "voided_at", "effective_at", "expires_at", "updated_at"
 )
+NEW_GRANTS = Columns(
+    Grant,
+    "public_id",
+    "pool",
+    "type",
+    "source_type",
+    "schedule",
+    "subscription",
+    "source",
+    "name",
+    "comment",
+    "metadata",
+    "amount",
+    "consumed",
+    "priority",
+    "cost_amount",
+    "cost_currency",
+    "effective_at",
+    "expires_at",
+    "payment_pending",
+    "voided_at",
+    "void_reason",
+    "stage",
+    "period_starts_at",
+    "period_ends_at",
+    "mark_before",
+    "created_at",
+    "updated_at",
+)
 ENTRY_COLUMNS = (
     "pool",
     "number",
@@ -34,9 +63,14 @@ ENTRY_COLUMNS = (
 ENTRIES = Columns(LedgerEntry, *ENTRY_COLUMNS, "consumption")
 ENTRIES_OF_ONE_CLAIM = Columns(LedgerEntry, *ENTRY_COLUMNS)
 BALANCES = Columns(Pool, "id", "balance", "granted", "consumed", "last_entry_number", "as_of")
-OUTLOOKS = Columns(
+STANDINGS = Columns(
     Pool,
     "id",
+    "balance",
+    "granted",
+    "consumed",
+    "last_entry_number",
+    "as_of",
     "next_change_at",
     "next_reset_at",
     "is_entitled",
@@ -95,7 +129,10 @@ EVENTS = Columns(
 ROWS_PER_STATEMENT = 500
 """SQLite allows 32,766 parameters in a statement."""
 
-POST = f"WITH g AS ({GRANTS.update_many}), p AS ({BALANCES.update_many}) {ENTRIES.insert_many}"
+POST = {
+    pools: f"WITH g AS ({GRANTS.update_many}), p AS ({pools.update_many}) {ENTRIES.insert_many}"
+    for pools in (BALANCES, STANDINGS)
+}
 CLAIM = f"{CLAIMS.insert_many} ON CONFLICT DO NOTHING RETURNING id, kind, key"
 CLAIM_AND_POST = f"""
     WITH claimed AS ({CLAIM}),
@@ -164,19 +201,38 @@ def claim_and_post(
         return cursor.fetchone() is not None
 
 
-def post(*, grants: Sequence[Row], balances: Sequence[Row], entries: Sequence[Row]) -> None:
-    """Write changed remainders, new balances and new entries; one statement on PostgreSQL."""
+def post(
+    *, grants: Sequence[Row], pools: Sequence[Row], columns: Columns, entries: Sequence[Row]
+) -> None:
+    """Write changed remainders, pools and new entries; one statement on PostgreSQL.
+
+    `columns` of the pools are BALANCES, or STANDINGS with what their schedules say.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                POST, [*GRANTS.arrays(grants), *BALANCES.arrays(balances), *ENTRIES.arrays(entries)]
+                POST[columns],
+                [*GRANTS.arrays(grants), *columns.arrays(pools), *ENTRIES.arrays(entries)],
             )
         return
     update(GRANTS, grants)
-    update(BALANCES, balances)
+    update(columns, pools)
     if entries:
         with connection.cursor() as cursor:
             cursor.executemany(ENTRIES.insert_one, ENTRIES.stored(entries))
+
+
+def add_grants(rows: Sequence[Row]) -> list[int]:
+    """Add grants; their ids, in the order of `rows`."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"{NEW_GRANTS.insert_many} RETURNING id", NEW_GRANTS.arrays(rows))
+            return [pk for (pk,) in cursor.fetchall()]
+        ids = []
+        for stored in NEW_GRANTS.stored(rows):
+            cursor.execute(NEW_GRANTS.insert_one, stored)
+            ids.append(cursor.lastrowid)
+        return ids
 
 
 def update(columns: Columns, rows: Sequence[Row]) -> None:

@@ -33,9 +33,14 @@ def advance(pool: PoolState, until: datetime) -> tuple[PoolState, list[Entry]]:
     """
     pool = pool.copy()
     known = len(pool.entries)
+    bring(pool, until)
+    return pool, pool.entries[known:]
+
+
+def bring(pool: PoolState, until: datetime) -> None:
+    """As `advance`, in place: for a pool that was read to be brought up to `until`."""
     while (at := next_change_at(pool)) is not None and at <= until:
         turn(pool, at)
-    return pool, pool.entries[known:]
 
 
 def next_change_at(pool: PoolState) -> datetime | None:

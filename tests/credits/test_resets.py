@@ -127,14 +127,14 @@ class TestSweep:
 
 def break_pool(pool: Pool, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> None:
     """Let everything fail that touches a pool."""
-    advance = timeline.advance
+    bring = timeline.bring
 
     def failing(state, until):
         if state.pk == pool.pk:
             raise error or ValueError("this pool is broken")
-        return advance(state, until)
+        bring(state, until)
 
-    monkeypatch.setattr(timeline, "advance", failing)
+    monkeypatch.setattr(timeline, "bring", failing)
 
 
 class TestTryAgain:

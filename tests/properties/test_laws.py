@@ -377,20 +377,17 @@ def expire_bought_credits_at_a_reset(patch: pytest.MonkeyPatch) -> None:
 def issue_one_period_only(patch: pytest.MonkeyPatch) -> None:
     """After an outage, only the last of the missed periods is issued."""
 
-    def hasty(pool: PoolState, until: datetime) -> tuple[PoolState, list[Entry]]:
-        pool = pool.copy()
-        known = len(pool.entries)
+    def hasty(pool: PoolState, until: datetime) -> None:
         change = timeline.next_change_at(pool)
         if change is not None and change <= until:
             timeline.turn(pool, until)
-        return pool, pool.entries[known:]
 
-    patch.setattr(timeline, "advance", hasty)
+    patch.setattr(timeline, "bring", hasty)
 
 
 def leave_periods_unturned(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(timeline, "_roll", lambda schedule, at: None)
-    patch.setattr(timeline, "advance", lambda pool, until: (pool.copy(), []))
+    patch.setattr(timeline, "bring", lambda pool, until: None)
 
 
 def pay_late_expiry_first(patch: pytest.MonkeyPatch) -> None:
