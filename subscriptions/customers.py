@@ -1,11 +1,13 @@
 """Customers are created, changed and archived here, and their resources found or made."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from catalog.checking import changed_fields, check, store_new
+from catalog.checking import InvalidField, changed_fields, check, store_new
 from subscriptions import endings
-from subscriptions.models import CancelReason, Customer, Resource, Subscription
+from subscriptions.models import CancelReason, Customer, CustomerIntegration, Resource, Subscription
 from subscriptions.models.customers import CustomerQuerySet
 from workspace import activity
 from workspace.actors import Actor
@@ -30,6 +32,15 @@ class CustomerIsArchived(Conflict):
     """The customer is archived: nothing new can be started."""
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The record of another system that stands for a customer; "" while it is not known."""
+
+    integration_id: str
+    vendor: str
+    synced_entity_id: str = ""
+
+
 class CustomerFields(TypedDict, total=False):
     """What can be changed about a customer; what is absent stays as it is."""
 
@@ -41,7 +52,6 @@ class CustomerFields(TypedDict, total=False):
     timezone: str
     coupon_id: str
     metadata: dict[str, str]
-    integrations: list[dict[str, Any]]
     payment_method: dict[str, Any] | None
     passthrough: dict[str, Any] | None
 
@@ -103,27 +113,39 @@ def lock(public_id: str) -> Customer:
 
 @act
 def create(
-    *, public_id: str, actor: Actor, now: datetime, **fields: Unpack[CustomerFields]
+    *,
+    public_id: str,
+    integrations: Sequence[Link] = (),
+    actor: Actor,
+    now: datetime,
+    **fields: Unpack[CustomerFields],
 ) -> Customer:
     """Add a customer.
 
     Raises:
-        InvalidField: a text is too long, or no address is an address.
+        InvalidField: a text is too long, no address is an address, or two links go through
+            one integration.
         IdTaken: another customer has this ID.
     """
     customer = store_new(
         Customer(public_id=public_id, created_at=now, updated_at=now, **fields),
         taken=f"Another customer has the ID {public_id} already.",
     )
-    _record("customer.created", customer, actor, now, {"name": customer.name})
+    _link(customer, integrations, now)
+    record("customer.created", customer, actor, now, {"name": customer.name})
     return customer
 
 
 @act
 def update(
-    *, customer_id: str, actor: Actor, now: datetime, **changes: Unpack[CustomerFields]
+    *,
+    customer_id: str,
+    integrations: Sequence[Link] | None = None,
+    actor: Actor,
+    now: datetime,
+    **changes: Unpack[CustomerFields],
 ) -> Customer:
-    """Change what is known about a customer. Their ID stays.
+    """Change what is known about a customer; `integrations` replace all there are. Their ID stays.
 
     Raises:
         UnknownCustomer: there is none.
@@ -131,10 +153,20 @@ def update(
     """
     customer = lock(customer_id)
     changed = changed_fields(customer, changes)
-    if changed:
+    payload: dict[str, Any] = {**changed}
+    if integrations is not None:
+        before = [
+            Link(row.public_id, row.vendor, row.synced_entity_id)
+            for row in customer.integrations.all()
+        ]
+        if set(before) != set(integrations):
+            payload["integrations"] = [_readable(before), _readable(integrations)]
+            customer.integrations.all().delete()
+            _link(customer, integrations, now)
+    if payload:
         customer.updated_at = now
         customer.save(update_fields=[*changed, "updated_at"])
-        _record("customer.updated", customer, actor, now, changed)
+        record("customer.updated", customer, actor, now, payload)
     return customer
 
 
@@ -156,7 +188,7 @@ def archive(*, customer_id: str, actor: Actor, now: datetime) -> Customer:
         endings.set_end(subscription, now, CancelReason.CUSTOMER_ARCHIVED, actor=actor, now=now)
     customer.archived_at = customer.updated_at = now
     customer.save(update_fields=["archived_at", "updated_at"])
-    _record("customer.archived", customer, actor, now, {})
+    record("customer.archived", customer, actor, now, {})
     return customer
 
 
@@ -172,7 +204,7 @@ def unarchive(*, customer_id: str, actor: Actor, now: datetime) -> Customer:
         customer.archived_at = None
         customer.updated_at = now
         customer.save(update_fields=["archived_at", "updated_at"])
-        _record("customer.unarchived", customer, actor, now, {})
+        record("customer.unarchived", customer, actor, now, {})
     return customer
 
 
@@ -191,6 +223,20 @@ def resource(*, locked_customer: Customer, public_id: str, now: datetime) -> Res
     return added
 
 
+def record(
+    event: str, customer: Customer, actor: Actor, now: datetime, payload: dict[str, Any]
+) -> None:
+    """Remember what happened to a customer."""
+    activity.record(
+        event,
+        subject=customer,
+        actor=actor,
+        now=now,
+        payload=payload,
+        customer=customer.public_id,
+    )
+
+
 def _by_id(rows: CustomerQuerySet, public_id: str) -> Customer | None:
     """No database is asked for what can be no id (R1)."""
     return rows.filter(public_id=public_id).first() if is_public_id(public_id) else None
@@ -200,14 +246,24 @@ def _unknown() -> UnknownCustomer:
     return UnknownCustomer("There is no such customer.", field="customer_id")
 
 
-def _record(
-    event: str, customer: Customer, actor: Actor, now: datetime, payload: dict[str, Any]
-) -> None:
-    activity.record(
-        event,
-        subject=customer,
-        actor=actor,
-        now=now,
-        payload=payload,
-        customer=customer.public_id,
-    )
+def _link(customer: Customer, links: Sequence[Link], now: datetime) -> None:
+    """Store the links of a customer who has none."""
+    if len({link.integration_id for link in links}) < len(links):
+        raise InvalidField("A customer has one record in each integration.", field="integrations")
+    rows = [
+        CustomerIntegration(
+            customer=customer,
+            public_id=link.integration_id,
+            vendor=link.vendor,
+            synced_entity_id=link.synced_entity_id,
+            created_at=now,
+        )
+        for link in links
+    ]
+    for row in rows:
+        check(row)
+    CustomerIntegration.objects.bulk_create(rows)
+
+
+def _readable(links: Sequence[Link]) -> list[dict[str, str]]:
+    return [asdict(link) for link in links]

@@ -18,6 +18,7 @@ from catalog.models.products import CancellationTime, EndSetup, StartSetup, Usag
 from workspace.actors import Actor
 from workspace.admin.base import Badge, DialogForm, DialogPage, ObjectPage, WorkspaceAdmin, button
 from workspace.admin.pages import model_url
+from workspace.ids import suggest_public_id
 
 SINGLE, MULTIPLE = "single", "multiple"
 
@@ -283,7 +284,10 @@ class ProductAdmin(WorkspaceAdmin):
         "Duplicate",
         permission="catalog.add_product",
         form=DuplicateForm,
-        initial=lambda product: {"name": f"Copy of {product.name}"[:255]},
+        initial=lambda product: {
+            "name": f"Copy of {product.name}"[:255],
+            "public_id": suggest_public_id(f"Copy of {product.name}"),
+        },
         icon="content_copy",
         is_available=lambda product: product.archived_at is None,
         template_name="admin/catalog/form.html",

@@ -137,9 +137,15 @@ class OverviewPage(ObjectPage):
                 ("Email", customer.email),
                 ("Billing ID", customer.billing_id),
                 ("Billing currency", customer.billing_currency),
+                ("Payment method", (customer.payment_method or {}).get("billingId")),
+                ("Coupon", customer.coupon_id),
                 ("Language", customer.language),
                 ("Time zone", customer.timezone),
                 ("Created", day(customer.created_at)),
+                *(
+                    (link.get_vendor_display(), link.synced_entity_id or link.public_id)
+                    for link in customer.integrations.all()
+                ),
                 *customer.metadata.items(),
             ],
             "rows": words.subscription_rows(

@@ -1,4 +1,4 @@
-"""Customers over HTTP: made, read, changed, archived."""
+"""Customers over HTTP: made, read, changed, imported, archived."""
 
 from typing import Any
 
@@ -6,8 +6,10 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from subscriptions import customers
-from subscriptions.models import Customer, Resource
+from subscriptions import customer_imports, customers, payment_methods
+from subscriptions.customer_imports import MOST_AT_ONCE, Arrival
+from subscriptions.customers import Link
+from subscriptions.models import Customer, CustomerIntegration, Resource, Vendor
 from workspace.api.camel import CamelMixin
 from workspace.api.currencies import CurrencyField
 from workspace.api.fields import (
@@ -22,34 +24,18 @@ from workspace.api.fields import (
 from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
-VENDORS = (
-    "AUTH0",
-    "ZUORA",
-    "STRIPE",
-    "HUBSPOT",
-    "AWS_MARKETPLACE",
-    "SNOWFLAKE",
-    "SALESFORCE",
-    "BIG_QUERY",
-    "OPEN_FGA",
-    "APP_STORE",
-    "RECEIVED",
-    "PREQUEL",
-    "AIRWALLEX",
-    "STRIPE_INVOICING",
-)
-"""The systems of others that a customer may be linked to."""
-
 MOST_TAX_IDS = 100
+MOST_INTEGRATIONS = 100
+PAYMENT_METHOD = ("billingId", "cardExpiryMonth", "cardExpiryYear", "cardLast4Digits", "type")
+"""What answers show of a payment method; where it comes from is kept beside it."""
 
 
 class NullableText(TextField):
     """A text that may be cleared by null; "" inside, null outside."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            allow_null=True, allow_blank=True, required=False, **{"max_length": 255, **kwargs}
-        )
+        defaults = {"allow_null": True, "allow_blank": True, "required": False, "max_length": 255}
+        super().__init__(**defaults | kwargs)
 
     def to_representation(self, value: str) -> str | None:  # type: ignore[override]
         return value or None
@@ -120,9 +106,28 @@ class PaymentMethodBody(CamelMixin, serializers.Serializer[Any]):
 class IntegrationBody(CamelMixin, serializers.Serializer[Any]):
     """The record of another system that stands for the customer there."""
 
-    id = TextField(max_length=255)
-    synced_entity_id = TextField(max_length=255, allow_null=True, required=False)
-    vendor_identifier = serializers.ChoiceField(VENDORS)
+    id = PublicIdField()
+    synced_entity_id = NullableText()
+    vendor_identifier = serializers.ChoiceField(Vendor.values)
+
+
+def link_of(body: dict[str, Any]) -> Link:
+    """A link in the words of the verbs."""
+    return Link(
+        integration_id=body["id"],
+        vendor=body["vendor_identifier"],
+        synced_entity_id=body.get("synced_entity_id") or "",
+    )
+
+
+class LinksField(serializers.ListField):
+    """All links of a customer."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=IntegrationBody(), max_length=MOST_INTEGRATIONS, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return [link_of(body) for body in super().to_internal_value(data)]
 
 
 class CustomerChanges(CamelMixin, serializers.Serializer[Any]):
@@ -136,7 +141,7 @@ class CustomerChanges(CamelMixin, serializers.Serializer[Any]):
     language = NullableText(max_length=64)
     timezone = NullableText(max_length=64)
     metadata = MetadataField(required=False)
-    integrations = IntegrationBody(many=True, required=False)
+    integrations = LinksField(required=False)
     passthrough = PassthroughBody(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -163,6 +168,18 @@ class NewCustomer(CustomerChanges):
     )
 
 
+class IntegrationAnswer(serializers.Serializer[CustomerIntegration]):
+    """A link as callers see it."""
+
+    def to_representation(self, instance: CustomerIntegration) -> dict[str, Any]:
+        """What the contract says of a link, wherever it is shown."""
+        return {
+            "id": instance.public_id,
+            "syncedEntityId": instance.synced_entity_id or None,
+            "vendorIdentifier": instance.vendor,
+        }
+
+
 class CustomerAnswer(CamelMixin, serializers.ModelSerializer[Customer]):
     """A customer as callers see them."""
 
@@ -174,7 +191,8 @@ class CustomerAnswer(CamelMixin, serializers.ModelSerializer[Customer]):
     coupon_id = NullableText()
     language = NullableText()
     timezone = NullableText()
-    default_payment_method = serializers.JSONField(source="payment_method")
+    integrations = IntegrationAnswer(many=True)
+    default_payment_method = serializers.SerializerMethodField()
     archived_at = UtcDateTimeField()
     created_at = UtcDateTimeField()
     updated_at = UtcDateTimeField()
@@ -198,6 +216,11 @@ class CustomerAnswer(CamelMixin, serializers.ModelSerializer[Customer]):
             "created_at",
             "updated_at",
         ]
+
+    def get_default_payment_method(self, customer: Customer) -> dict[str, Any] | None:
+        """How they pay, if it is known."""
+        method = customer.payment_method
+        return method and {name: method.get(name) for name in PAYMENT_METHOD}
 
 
 class CustomerFilters(CamelMixin, serializers.Serializer[Any]):
@@ -227,7 +250,7 @@ class CustomersView(ApiView):
         """List customers, archived ones included."""
         query = self.read_query(CustomerFilters)
         bounds = query.pop("created_at", {})
-        rows: QuerySet[Customer] = Customer.objects.filter(
+        rows: QuerySet[Customer] = Customer.objects.prefetch_related("integrations").filter(
             **query, **{f"created_at__{operator}": instant for operator, instant in bounds.items()}
         )
         return self.page_of(rows, CustomerAnswer)
@@ -251,6 +274,75 @@ class CustomerView(ApiView):
         customer = customers.update(
             customer_id=customer_id, **changes, actor=self.actor, now=self.now
         )
+        return self.answer(CustomerAnswer(customer).data)
+
+
+class ImportedCustomer(CamelMixin, serializers.Serializer[Any]):
+    """What another system says about a customer."""
+
+    id = PublicIdField(source="public_id")
+    name = NullableText(required=True)
+    email = serializers.EmailField(allow_null=True, allow_blank=True)
+    billing_id = TextField(max_length=255, required=False, allow_blank=True)
+    metadata = MetadataField(required=False)
+    payment_method_id = TextField(max_length=255, required=False)
+    salesforce_id = TextField(max_length=255, required=False)
+    updated_at = UtcDateTimeField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Write empty texts for null."""
+        return {name: "" if value is None else value for name, value in attrs.items()}
+
+
+class ImportBody(CamelMixin, serializers.Serializer[Any]):
+    """Many customers at once."""
+
+    customers = serializers.ListField(
+        child=ImportedCustomer(), min_length=1, max_length=MOST_AT_ONCE
+    )
+    integration_id = TextField(max_length=255, required=False, allow_blank=True)
+
+
+class ImportCustomersView(ApiView):
+    """`/customers/import`."""
+
+    def post(self, request: Request) -> Response:
+        """Create and update customers, all or none; answers the ids of the new ones."""
+        body = self.read_body(ImportBody)
+        new = customer_imports.bring_in(
+            arrivals=[Arrival(**arrival) for arrival in body["customers"]],
+            integration_id=body.get("integration_id", ""),
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.answer({"newCustomers": new})
+
+
+class AttachBody(CamelMixin, serializers.Serializer[Any]):
+    """A payment method that a billing system knows."""
+
+    integration_id = TextField(max_length=255)
+    payment_method_id = TextField(max_length=255)
+    vendor_identifier = serializers.ChoiceField(Vendor.values, source="vendor")
+    billing_currency = CurrencyField(required=False, allow_null=True)
+
+
+class PaymentMethodView(ApiView):
+    """`/customers/{id}/payment-method`."""
+
+    def post(self, request: Request, customer_id: str) -> Response:
+        """Remember how a customer pays."""
+        body = self.read_body(AttachBody)
+        if "billing_currency" in body:
+            body["billing_currency"] = body["billing_currency"] or ""
+        customer = payment_methods.attach(
+            customer_id=customer_id, **body, actor=self.actor, now=self.now
+        )
+        return self.answer(CustomerAnswer(customer).data)
+
+    def delete(self, request: Request, customer_id: str) -> Response:
+        """Forget it."""
+        customer = payment_methods.detach(customer_id=customer_id, actor=self.actor, now=self.now)
         return self.answer(CustomerAnswer(customer).data)
 
 

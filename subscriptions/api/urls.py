@@ -2,14 +2,21 @@
 
 from django.urls import path
 
-from subscriptions.api import customers, subscriptions
+from subscriptions.api import customers, integrations, subscriptions
 
 urlpatterns = [
     path("customers", customers.CustomersView.as_view()),
+    path("customers/import", customers.ImportCustomersView.as_view()),
     path("customers/<str:customer_id>", customers.CustomerView.as_view()),
     path("customers/<str:customer_id>/archive", customers.ArchiveCustomerView.as_view()),
     path("customers/<str:customer_id>/unarchive", customers.UnarchiveCustomerView.as_view()),
     path("customers/<str:customer_id>/resources", customers.ResourcesView.as_view()),
+    path("customers/<str:customer_id>/integrations", integrations.IntegrationsView.as_view()),
+    path(
+        "customers/<str:customer_id>/integrations/<str:integration_id>",
+        integrations.IntegrationView.as_view(),
+    ),
+    path("customers/<str:customer_id>/payment-method", customers.PaymentMethodView.as_view()),
     path("subscriptions", subscriptions.SubscriptionsView.as_view()),
     path("subscriptions/<str:subscription_id>", subscriptions.SubscriptionView.as_view()),
     path(

@@ -1,6 +1,6 @@
 """The nouns of this app: customers with their resources, subscriptions, and rollouts."""
 
-from subscriptions.models.customers import Customer, Resource
+from subscriptions.models.customers import Customer, CustomerIntegration, Resource, Vendor
 from subscriptions.models.rollouts import RolloutOutcome, RolloutResult, RolloutRun, RolloutStatus
 from subscriptions.models.subscriptions import (
     CancelReason,
@@ -15,6 +15,7 @@ from subscriptions.models.subscriptions import (
 __all__ = [
     "CancelReason",
     "Customer",
+    "CustomerIntegration",
     "EndReason",
     "PaymentCollectionMethod",
     "Resource",
@@ -26,4 +27,5 @@ __all__ = [
     "Subscription",
     "SubscriptionAddon",
     "SubscriptionEntitlement",
+    "Vendor",
 ]

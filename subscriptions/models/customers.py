@@ -7,6 +7,25 @@ from django.db import models
 from workspace.ids import PublicIdField
 
 
+class Vendor(models.TextChoices):
+    """The systems of others that a customer may be linked to."""
+
+    AUTH0 = "AUTH0", "Auth0"
+    ZUORA = "ZUORA", "Zuora"
+    STRIPE = "STRIPE", "Stripe"
+    HUBSPOT = "HUBSPOT", "HubSpot"
+    AWS_MARKETPLACE = "AWS_MARKETPLACE", "AWS Marketplace"
+    SNOWFLAKE = "SNOWFLAKE", "Snowflake"
+    SALESFORCE = "SALESFORCE", "Salesforce"
+    BIG_QUERY = "BIG_QUERY", "BigQuery"
+    OPEN_FGA = "OPEN_FGA", "OpenFGA"
+    APP_STORE = "APP_STORE", "App Store"
+    RECEIVED = "RECEIVED", "Received"
+    PREQUEL = "PREQUEL", "Prequel"
+    AIRWALLEX = "AIRWALLEX", "Airwallex"
+    STRIPE_INVOICING = "STRIPE_INVOICING", "Stripe Invoicing"
+
+
 class CustomerQuerySet(models.QuerySet["Customer"]):
     """Answers about customers."""
 
@@ -18,8 +37,8 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
 class Customer(models.Model):
     """Whoever buys: a company or a person, known by an id of the application's choice.
 
-    `integrations`, `payment_method` and `passthrough` are kept as callers of the API sent
-    them, for whoever bills; nothing here reads them.
+    `payment_method` and `passthrough` are kept as callers of the API sent them, for whoever
+    bills; nothing here reads them.
     """
 
     public_id = PublicIdField("ID", unique=True)
@@ -31,7 +50,6 @@ class Customer(models.Model):
     timezone = models.CharField(max_length=64, blank=True)
     coupon_id = models.CharField(max_length=255, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
-    integrations = models.JSONField(default=list, blank=True, editable=False)
     payment_method = models.JSONField(null=True, blank=True, editable=False)
     passthrough = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(editable=False)
@@ -47,6 +65,31 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.public_id
+
+
+class CustomerIntegration(models.Model):
+    """The record of another system that stands for a customer there.
+
+    `public_id` names the connection to that system, `synced_entity_id` the record in it;
+    empty while that is not known.
+    """
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="integrations")
+    public_id = PublicIdField("ID")
+    vendor = models.CharField(max_length=32, choices=Vendor)
+    synced_entity_id = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "public_id"], name="one_link_per_customer_and_integration"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
 
 
 class Resource(models.Model):

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from subscriptions import customers
+from subscriptions.customers import Link
 from subscriptions.models import Customer, Status, Subscription
 from tests.builders import NOW, a_customer, a_product, a_published_plan, a_subscription
 from tests.workspace.admin.conftest import words
@@ -185,12 +186,12 @@ class TestOverview:
         customer = a_customer()
         a_subscription(customer, plan, resource_id="first")
         support.get(page_of(customer))
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             support.get(page_of(customer))
         for number in range(8):
             a_subscription(customer, plan, resource_id=f"resource-{number}")
 
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             support.get(page_of(customer))
 
     def test_offers_readers_nothing_to_press(self, reader, studio):
@@ -217,6 +218,20 @@ class TestOverview:
         assert "<script>alert(1)" not in page
         assert "&lt;script&gt;alert(1)" in page
         assert "<dd><i>" not in page
+
+
+class TestDetails:
+    def test_name_the_records_in_other_systems_and_the_payment_method(self, support):
+        customer = a_customer(
+            integrations=[Link("crm", "HUBSPOT", "contact-7"), Link("billing", "STRIPE")],
+            payment_method={"billingId": "pm_1", "type": "CARD"},
+            coupon_id="launch",
+        )
+
+        facts = dict(support.get(page_of(customer)).context["facts"])
+
+        assert (facts["HubSpot"], facts["Stripe"]) == ("contact-7", "billing")
+        assert (facts["Payment method"], facts["Coupon"]) == ("pm_1", "launch")
 
 
 class TestEntitlementSummary:

@@ -2,8 +2,10 @@ from datetime import timedelta
 
 import pytest
 
+from subscriptions.customers import Link
 from subscriptions.models import Customer, Status, Subscription
 from tests.builders import NOW, a_customer, a_resource, a_subscription
+from workspace import activity
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +101,9 @@ class TestProvision:
             ("metadata", None),
             ("integrations", {"id": "x"}),
             ("integrations", [{"id": "x", "vendorIdentifier": "NOBODY"}]),
+            ("integrations", [{"id": "a/b", "vendorIdentifier": "STRIPE"}]),
+            ("integrations", [{"id": "x", "vendorIdentifier": "STRIPE"}] * 2),
+            ("integrations", [{"id": "x", "vendorIdentifier": "STRIPE"}] * 101),
             ("defaultPaymentMethod", {"type": "GOLD"}),
             ("defaultPaymentMethod", {"type": "CARD", "cardExpiryMonth": 13}),
             ("defaultPaymentMethod", {"type": "CARD", "cardExpiryYear": -1}),
@@ -170,6 +175,29 @@ class TestUpdate:
 
         assert caller.patch("/api/v1/customers/acme", {}).status_code == 200
 
+    def test_replaces_all_integrations(self, caller):
+        a_customer(public_id="acme", integrations=[Link("old", "STRIPE", "cus_1")])
+        links = [
+            {"id": "crm", "syncedEntityId": "c1", "vendorIdentifier": "HUBSPOT"},
+            {"id": "billing", "syncedEntityId": None, "vendorIdentifier": "ZUORA"},
+        ]
+
+        data = caller.patch("/api/v1/customers/acme", {"integrations": links}).json()["data"]
+
+        assert data["integrations"] == links
+        newest = activity.for_subject("customer", "acme")[0]
+        assert newest.payload["integrations"][0] == [
+            {"integration_id": "old", "vendor": "STRIPE", "synced_entity_id": "cus_1"}
+        ]
+
+    def test_keeps_integrations_that_are_the_same(self, caller):
+        a_customer(public_id="acme", integrations=[Link("old", "STRIPE", "cus_1")])
+        link = {"id": "old", "syncedEntityId": "cus_1", "vendorIdentifier": "STRIPE"}
+
+        caller.patch("/api/v1/customers/acme", {"integrations": [link]})
+
+        assert activity.for_subject("customer", "acme").count() == 1
+
     def test_cannot_change_the_id(self, caller):
         """R1."""
         a_customer(public_id="acme")
@@ -177,6 +205,131 @@ class TestUpdate:
         answer = caller.patch("/api/v1/customers/acme", {"id": "other", "name": "New"})
 
         assert answer.json()["data"]["id"] == "acme"
+
+
+class TestImport:
+    PATH = "/api/v1/customers/import"
+
+    def test_answers_with_the_new_ones(self, caller):
+        a_customer("Old", public_id="known", email="old@acme.example")
+        rows = [
+            {"id": "known", "name": "New", "email": None},
+            {
+                "id": "acme",
+                "name": None,
+                "email": "a@acme.example",
+                "billingId": "cus_1",
+                "metadata": {"tier": "gold"},
+                "paymentMethodId": "pm_1",
+                "salesforceId": "001",
+            },
+        ]
+
+        answer = caller.post(self.PATH, {"customers": rows, "integrationId": "billing"})
+
+        assert answer.status_code == 200
+        assert answer.json() == {"data": {"newCustomers": ["acme"]}}
+        acme = caller.get("/api/v1/customers/acme").json()["data"]
+        known = caller.get("/api/v1/customers/known").json()["data"]
+        assert (known["name"], known["email"]) == ("New", None)
+        assert (acme["name"], acme["billingId"], acme["metadata"]) == (
+            None,
+            "cus_1",
+            {"tier": "gold"},
+        )
+        assert acme["defaultPaymentMethod"]["billingId"] == "pm_1"
+        assert acme["integrations"] == [
+            {"id": "salesforce", "syncedEntityId": "001", "vendorIdentifier": "SALESFORCE"}
+        ]
+
+    @pytest.mark.parametrize(
+        ("rows", "field"),
+        [
+            (None, "customers"),
+            ("acme", "customers"),
+            ([], "customers"),
+            ([{"id": "a", "name": None, "email": None}] * 1001, "customers"),
+            ([{"id": "a", "name": None, "email": None}] * 2, "customers[1]"),
+            ([{"id": "a", "name": None}], "customers[0].email"),
+            ([{"id": "a", "email": None}], "customers[0].name"),
+            ([{"id": "a b", "name": None, "email": None}], "customers[0].id"),
+            ([{"id": "a", "name": None, "email": "x"}], "customers[0].email"),
+            ([{"id": "a", "name": "x\u202e", "email": None}], "customers[0].name"),
+            ([{"id": "a", "name": "x", "email": None, "metadata": 5}], "customers[0].metadata"),
+            ([{"id": "a", "name": "x", "email": None, "updatedAt": "x"}], "customers[0].updatedAt"),
+            ([5], "customers[0]"),
+        ],
+    )
+    def test_refuses_bad_rows_among_good_ones(self, caller, rows, field):
+        good = [{"id": "good", "name": "Good", "email": None}]
+        sent = [*rows, *good] if isinstance(rows, list) and len(rows) < 10 and rows else rows
+
+        answer = caller.post(self.PATH, {"customers": sent})
+
+        assert answer.status_code == 400
+        assert field in answer.json()["errors"]
+        assert not Customer.objects.exists()
+
+    def test_is_for_keys_that_may_write(self, reading_caller):
+        """X3."""
+        assert reading_caller.post(self.PATH, {"customers": []}).status_code == 403
+
+
+class TestPaymentMethod:
+    PATH = "/api/v1/customers/acme/payment-method"
+    BODY = {"integrationId": "billing", "paymentMethodId": "pm_1", "vendorIdentifier": "STRIPE"}
+
+    def test_is_remembered_and_forgotten(self, caller):
+        a_customer(public_id="acme", billing_currency="EUR")
+
+        attached = caller.post(self.PATH, self.BODY)
+        detached = caller.delete(self.PATH)
+
+        assert (attached.status_code, detached.status_code) == (200, 200)
+        data = attached.json()["data"]
+        assert data.keys() == KEYS
+        assert data["defaultPaymentMethod"] == {
+            "billingId": "pm_1",
+            "cardExpiryMonth": None,
+            "cardExpiryYear": None,
+            "cardLast4Digits": None,
+            "type": "CARD",
+        }
+        assert data["billingCurrency"] == "eur"
+        assert detached.json()["data"]["defaultPaymentMethod"] is None
+
+    @pytest.mark.parametrize(("sent", "shown"), [("usd", "usd"), (None, None)])
+    def test_may_bring_a_currency(self, caller, sent, shown):
+        a_customer(public_id="acme", billing_currency="EUR")
+
+        data = caller.post(self.PATH, self.BODY | {"billingCurrency": sent}).json()["data"]
+
+        assert data["billingCurrency"] == shown
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("integrationId", None),
+            ("integrationId", ""),
+            ("paymentMethodId", 5),
+            ("paymentMethodId", "x" * 256),
+            ("paymentMethodId", "a\u202eb"),
+            ("vendorIdentifier", "NOBODY"),
+            ("billingCurrency", "xyz"),
+        ],
+    )
+    def test_refuses_bad_input(self, caller, field, value):
+        a_customer(public_id="acme")
+
+        answer = caller.post(self.PATH, self.BODY | {field: value})
+
+        assert answer.status_code == 400
+        assert list(answer.json()["errors"]) == [field]
+        assert Customer.objects.get().payment_method is None
+
+    def test_of_nobody_is_unknown(self, caller):
+        assert caller.post(self.PATH, self.BODY).status_code == 404
+        assert caller.delete(self.PATH).status_code == 404
 
 
 class TestArchive:
@@ -237,12 +390,12 @@ class TestList:
     def test_takes_as_many_queries_for_many_as_for_one(self, caller, django_assert_num_queries):
         a_customer()
         caller.get("/api/v1/customers")  # the key's last use is noted once
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             caller.get("/api/v1/customers")
         for _ in range(10):
-            a_customer()
+            a_customer(integrations=[Link("billing", "STRIPE")])
 
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             assert len(caller.get("/api/v1/customers").json()["data"]) == 11
 
 

@@ -1,0 +1,95 @@
+"""A customer's records in other systems over HTTP."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from subscriptions import customers, integrations
+from subscriptions.api.customers import IntegrationAnswer, NullableText, link_of
+from subscriptions.models import CustomerIntegration, Vendor
+from workspace.api.camel import CamelMixin
+from workspace.api.fields import CommaListField, PublicIdField, TextField
+from workspace.api.responses import Response
+from workspace.api.views import ApiView
+
+
+class LinkBody(CamelMixin, serializers.Serializer[Any]):
+    """A record that stands for the customer."""
+
+    id = PublicIdField()
+    synced_entity_id = TextField(max_length=255)
+    vendor_identifier = serializers.ChoiceField(Vendor.values)
+
+
+class RelinkBody(CamelMixin, serializers.Serializer[Any]):
+    """Another record, or null while it is not known."""
+
+    synced_entity_id = NullableText(required=True)
+
+
+class IntegrationFilters(CamelMixin, serializers.Serializer[Any]):
+    """Which links are listed."""
+
+    vendor_identifier = CommaListField(child=serializers.ChoiceField(Vendor.values), required=False)
+
+
+class OneIntegration(IntegrationAnswer):
+    """A link on its own, with what was exchanged: nothing, because nothing is."""
+
+    def to_representation(self, instance: CustomerIntegration) -> dict[str, Any]:
+        """Every key of the contract."""
+        return {**super().to_representation(instance), "syncData": None}
+
+
+class IntegrationsView(ApiView):
+    """`/customers/{id}/integrations`."""
+
+    def get(self, request: Request, customer_id: str) -> Response:
+        """List the links of a customer."""
+        vendors = self.read_query(IntegrationFilters).get("vendor_identifier")
+        rows = CustomerIntegration.objects.filter(customer=customers.find(customer_id))
+        if vendors:
+            rows = rows.filter(vendor__in=vendors)
+        return self.page_of(rows, OneIntegration)
+
+    def post(self, request: Request, customer_id: str) -> Response:
+        """Link the customer to a record."""
+        row = integrations.link(
+            customer_id=customer_id,
+            link=link_of(self.read_body(LinkBody)),
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.answer(OneIntegration(row).data, 201)
+
+
+class IntegrationView(ApiView):
+    """`/customers/{id}/integrations/{integrationId}`."""
+
+    def get(self, request: Request, customer_id: str, integration_id: str) -> Response:
+        """Read a link."""
+        row = integrations.find(customers.find(customer_id), integration_id)
+        return self.answer(OneIntegration(row).data)
+
+    def patch(self, request: Request, customer_id: str, integration_id: str) -> Response:
+        """Say that another record stands for the customer."""
+        body = self.read_body(RelinkBody)
+        row = integrations.relink(
+            customer_id=customer_id,
+            integration_id=integration_id,
+            synced_entity_id=body["synced_entity_id"] or "",
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.answer(OneIntegration(row).data)
+
+    def delete(self, request: Request, customer_id: str, integration_id: str) -> Response:
+        """Remove a link; the answer shows what it was."""
+        row = integrations.unlink(
+            customer_id=customer_id,
+            integration_id=integration_id,
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.answer(OneIntegration(row).data)
