@@ -1,13 +1,14 @@
 """Looks a row over before it is written, and says in a sentence what is wrong with it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
-from workspace.errors import BadInput, Conflict
+from workspace.errors import BadInput, Conflict, DomainError
 from workspace.ids import PublicIdField
 from workspace.text import validate_text
 
@@ -85,6 +86,17 @@ def _first_fault(error: ValidationError) -> InvalidField:
         name, messages = next(iter(error.message_dict.items()))
         return InvalidField(messages[0], field=None if name == "__all__" else name)
     return InvalidField(error.messages[0])
+
+
+@contextmanager
+def naming_row(row: int, *, of: int) -> Iterator[None]:
+    """Let a refusal say which row of a list is at fault, if there are several."""
+    try:
+        yield
+    except DomainError as error:
+        if of > 1:
+            error.rows = {row: error.message}
+        raise
 
 
 def store_new(row: M, *, taken: str) -> M:

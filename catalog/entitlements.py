@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from django.db.models import Max
 
 from catalog import drafts
-from catalog.checking import InvalidField, check
+from catalog.checking import InvalidField, check, naming_row
 from catalog.models import (
     Behaviour,
     CreditEntitlement,
@@ -25,7 +25,7 @@ from catalog.models import (
 )
 from workspace.actors import Actor
 from workspace.acts import act
-from workspace.errors import Conflict, DomainError, UnknownObject
+from workspace.errors import Conflict, UnknownObject
 
 Entitlement = CreditEntitlement | FeatureEntitlement
 E = TypeVar("E", CreditEntitlement, FeatureEntitlement)
@@ -314,12 +314,8 @@ def _include(
     """Add each, naming the row at fault among several, and record all of them in one line."""
     included = []
     for row, new in enumerate(wanted):
-        try:
+        with naming_row(row, of=len(wanted)):
             included.append(_add(locked_draft, new, now=now))
-        except DomainError as error:
-            if len(wanted) > 1:
-                error.rows = {row: error.message}
-            raise
     drafts.edited(
         locked_draft,
         "package.entitlements_added",

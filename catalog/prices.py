@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from catalog import drafts, formulas
-from catalog.checking import InvalidField, check
+from catalog.checking import InvalidField, check, naming_row
 from catalog.features import COUNTED
 from catalog.models import (
     BillingCadence,
@@ -203,27 +203,29 @@ def readable_cost(mapping: ConsumptionMapping) -> str:
 def replace_charges(
     locked_draft: PackageVersion, charges: Sequence[NewCharge], *, now: datetime
 ) -> None:
-    """Give the draft these prices and no others."""
+    """Give the draft these prices and no others; a refusal names the row at fault."""
     locked_draft.charges.all().delete()
-    for charge in charges:
-        add_charge(locked_draft, charge, now=now)
+    for row, charge in enumerate(charges):
+        with naming_row(row, of=len(charges)):
+            add_charge(locked_draft, charge, now=now)
 
 
 def replace_mappings(
     locked_draft: PackageVersion, mappings: Sequence[NewMapping], *, now: datetime
 ) -> None:
-    """Give the draft these consumption mappings and no others."""
+    """Give the draft these consumption mappings and no others; a refusal names the row."""
     locked_draft.mappings.all().delete()
     seen = set()
-    for mapping in mappings:
+    for row, mapping in enumerate(mappings):
         pair = (mapping.feature.pk, mapping.credit_type.pk)
-        if pair in seen:
-            raise InvalidField(
-                f"{mapping.feature.name} is mapped to {mapping.credit_type.name} twice.",
-                field="charges",
-            )
+        with naming_row(row, of=len(mappings)):
+            if pair in seen:
+                raise InvalidField(
+                    f"{mapping.feature.name} is mapped to {mapping.credit_type.name} twice.",
+                    field="charges",
+                )
+            add_mapping(locked_draft, mapping, now=now)
         seen.add(pair)
-        add_mapping(locked_draft, mapping, now=now)
 
 
 def add_charge(locked_draft: PackageVersion, wanted: NewCharge, *, now: datetime) -> Charge:

@@ -119,6 +119,12 @@ UNFOLD: dict[str, object] = {
                     screen("API keys", "key", "workspace_apikey"),
                     screen("Activity", "history", "workspace_activity"),
                     screen("Users", "badge", "workspace_user"),
+                    {
+                        "title": "Catalog file",
+                        "icon": "import_export",
+                        "link": reverse_lazy("admin:catalog_product_transfer"),
+                        "permission": may("catalog.view_product"),
+                    },
                     screen("Tasks", "checklist", "django_q_success", "django_q.view_success"),
                 ],
             },

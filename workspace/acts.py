@@ -47,7 +47,7 @@ class Scope(Enum):
     """How far into its transaction the running code is."""
 
     OUTSIDE = 0
-    ONCE = 1  # inside `once`, between acts
+    ONCE = 1  # inside `once` or `together`, between acts
     ACT = 2
 
 
@@ -76,6 +76,24 @@ def act(verb: Callable[P, R]) -> Callable[P, R]:
                 raise RuntimeError(f"{verb.__qualname__} is an act and was called inside one.")
 
     return whole
+
+
+def together(run: Callable[[], R]) -> R:
+    """Make the acts that `run` calls one transaction: all of them happen, or nothing does.
+
+    Inside `once` they are part of that one's transaction.
+
+    Raises:
+        TooBusy: as with any act.
+    """
+    match _scope.get():
+        case Scope.OUTSIDE:
+            return _transact(run, Scope.ONCE)
+        case Scope.ONCE:
+            with transaction.atomic():
+                return run()
+        case Scope.ACT:
+            raise RuntimeError("Acts were put together inside an act.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from catalog import archiving, duplication, products
 from catalog.admin.fields import Line, Paragraph, an_id_field, only_when
 from catalog.admin.lists import ActiveFilter, code
 from catalog.admin.rows import package_rows
+from catalog.admin.transfer import ImportPage, TransferPage
 from catalog.models import BillingPeriod, Package, PackageKind, Product
 from catalog.models.products import CancellationTime, EndSetup, StartSetup, UsageReset
 from workspace.actors import Actor
@@ -248,7 +249,7 @@ class ProductPage(ObjectPage):
 class ProductAdmin(WorkspaceAdmin):
     """Product Catalog → Products."""
 
-    pages = [ProductPage, AddProduct, EditProduct, EditJourney]
+    pages = [ProductPage, AddProduct, EditProduct, EditJourney, TransferPage, ImportPage]
     list_display = ["name", "id_column", "subscriptions", "status", "updated_at"]
     list_filter = [ActiveFilter]
     search_fields = ["name", "public_id", "description"]

@@ -233,6 +233,38 @@ class TestOnce:
         assert not User.objects.exists()
 
 
+@pytest.mark.django_db
+class TestTogether:
+    def test_makes_several_acts_one(self):
+        def add_two_and_fail() -> None:
+            add_user(name="one")
+            add_user(name="two")
+            raise Conflict("No.")
+
+        with pytest.raises(Conflict):
+            acts.together(add_two_and_fail)
+
+        assert not User.objects.exists()
+        assert acts.together(lambda: add_user(name="one")) == "one is here"
+        assert User.objects.count() == 1
+
+    def test_is_a_part_of_what_is_done_once(self):
+        def run() -> Answer:
+            return Answer(200, acts.together(lambda: add_user(name="one")))
+
+        answer = once(run, principal="p", key="k", fingerprint="f", now=NOW)
+
+        assert answer.body == "one is here"
+
+    def test_refuses_to_run_inside_an_act(self):
+        @act
+        def outer() -> str:
+            return acts.together(lambda: add_user(name="one"))
+
+        with pytest.raises(RuntimeError, match="inside an act"):
+            outer()
+
+
 @pytest.mark.django_db(transaction=True)
 class TestOnceAtTheSameMoment:
     def test_takes_effect_once(self):
