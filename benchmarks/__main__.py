@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import books, databases
 from benchmarks.figures import Table
 
-NAMES = ("consume", "reset", "history", "web")
+NAMES = ("consume", "reset", "history", "web", "lists")
 
 
 def main() -> int:
@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
 
 def _run(name: str, opened: databases.Databases, table: Table, options: argparse.Namespace) -> None:
     # Models can be imported only now.
-    from benchmarks import consume, history, reset, web
+    from benchmarks import consume, history, lists, reset, web
 
     full = options.full
     rounds = options.rounds or (7 if full else 3)
@@ -77,6 +77,9 @@ def _run(name: str, opened: databases.Databases, table: Table, options: argparse
             history.measure(opened, table, history.Sizes(entries, pools, rounds))
         case "web":
             web.measure(opened, table, web.Sizes(pools, seconds, rounds))
+        case "lists":
+            customers = options.pools or (1_000_000 if full else 20_000)
+            lists.measure(opened, table, lists.Sizes(customers, rounds))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import ModelAdmin
 
 from workspace import activity, actors, roles
+from workspace.admin.lists import BoundedPaginator
 from workspace.admin.pages import (
     ActivityPage,
     Badge,
@@ -160,7 +161,9 @@ class WorkspaceAdmin(ModelAdmin):
     change_form_template = "admin/workspace/change_form.html"
     change_list_template = "admin/workspace/change_list.html"
     warn_unsaved_form = True
-    show_full_result_count = False  # it would count a million rows to tell nobody
+    paginator = BoundedPaginator
+    list_per_page = 25
+    show_full_result_count = False
     show_add_link = True
     compressed_fields = True
 
