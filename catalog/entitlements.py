@@ -304,6 +304,28 @@ def readable_terms(entitlement: Entitlement) -> dict[str, Any]:
     }
 
 
+def check_feature_terms(entitlement: FeatureEntitlement) -> None:
+    """A limit belongs to numbers, chosen values to lists (R7).
+
+    Raises:
+        InvalidField: naming the field.
+    """
+    feature = entitlement.feature
+    has_number = entitlement.usage_limit is not None or entitlement.has_unlimited_usage
+    if feature.type != FeatureType.NUMBER and has_number:
+        raise InvalidField(f"{feature.name} is no number.", field="usage_limit")
+    if entitlement.usage_limit is not None and entitlement.has_unlimited_usage:
+        raise InvalidField("Enter a limit or choose unlimited, not both.", field="usage_limit")
+    if feature.type == FeatureType.NUMBER and not has_number and not entitlement.is_custom:
+        raise InvalidField("Enter a limit, or choose unlimited.", field="usage_limit")
+    values = {choice["value"] for choice in feature.enum_values}
+    foreign = [value for value in entitlement.enum_values if value not in values]
+    if foreign:
+        raise InvalidField(f"{feature.name} has no value {foreign[0]}.", field="enum_values")
+    if feature.type == FeatureType.ENUM and not entitlement.enum_values:
+        raise InvalidField("Choose at least one value.", field="enum_values")
+
+
 def _include(
     locked_draft: PackageVersion,
     wanted: Sequence[NewCredits | NewFeature],
@@ -472,22 +494,4 @@ def _check_terms(draft: PackageVersion, entitlement: Entitlement) -> None:
                 field="linked_feature",
             )
     else:
-        _check_feature_terms(entitlement)
-
-
-def _check_feature_terms(entitlement: FeatureEntitlement) -> None:
-    """A limit belongs to numbers, chosen values to lists (R7)."""
-    feature = entitlement.feature
-    has_number = entitlement.usage_limit is not None or entitlement.has_unlimited_usage
-    if feature.type != FeatureType.NUMBER and has_number:
-        raise InvalidField(f"{feature.name} is no number.", field="usage_limit")
-    if entitlement.usage_limit is not None and entitlement.has_unlimited_usage:
-        raise InvalidField("Enter a limit or choose unlimited, not both.", field="usage_limit")
-    if feature.type == FeatureType.NUMBER and not has_number and not entitlement.is_custom:
-        raise InvalidField("Enter a limit, or choose unlimited.", field="usage_limit")
-    values = {choice["value"] for choice in feature.enum_values}
-    foreign = [value for value in entitlement.enum_values if value not in values]
-    if foreign:
-        raise InvalidField(f"{feature.name} has no value {foreign[0]}.", field="enum_values")
-    if feature.type == FeatureType.ENUM and not entitlement.enum_values:
-        raise InvalidField("Choose at least one value.", field="enum_values")
+        check_feature_terms(entitlement)

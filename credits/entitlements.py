@@ -15,7 +15,7 @@ from credits import access, metering, pools, totals
 from credits.access import Denial
 from credits.models import Pool
 from credits.pools import Standing
-from subscriptions import customers
+from subscriptions import customers, promotions
 from subscriptions.entitlements import EffectiveFeature, effective_features
 from subscriptions.models import Customer, Resource, Subscription
 
@@ -62,6 +62,7 @@ class FeatureState:
     reset_configuration: dict[str, str] | None = None
     anchor: datetime | None = None
     window: tuple[datetime, datetime] | None = None
+    valid_until: datetime | None = None
     updated_at: datetime | None = None
     mapping: ConsumptionMapping | None = None
 
@@ -84,51 +85,105 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Included:
-    """What all subscriptions in force include of one feature, added up."""
+class Part:
+    """What one subscription, or one promotional entitlement, includes of a feature.
 
-    parts: tuple[tuple[Subscription, EffectiveFeature], ...]
+    Periods of use are counted from `anchor`; `ends_at` is the end of a promotional one.
+    """
+
+    effective: EffectiveFeature
+    anchor: datetime
+    started_at: datetime
+    updated_at: datetime
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """What a customer has of one feature: bought by all subscriptions together, or given.
+
+    Limits that are bought add up; what is given counts instead where it is more.
+    """
+
+    bought: tuple[Part, ...]
+    given: Part | None = None
+
+    @property
+    def parts(self) -> list[Part]:
+        """All of it."""
+        return [*self.bought, *([self.given] if self.given else [])]
+
+    @property
+    def leading(self) -> Part:
+        """The part that says when use starts again.
+
+        What is given if it counts, else what the subscription includes that started first.
+        """
+        return self.given if self.given and self._given_counts else self.bought[0]
 
     @property
     def first(self) -> EffectiveFeature:
-        """The part of the subscription that started first: it says when use starts again."""
-        return self.parts[0][1]
+        """What the leading part includes."""
+        return self.leading.effective
 
     @property
     def granted(self) -> list[EffectiveFeature]:
         """The parts that give something."""
-        return [part for _, part in self.parts if part.is_granted]
+        return [part.effective for part in self.parts if part.effective.is_granted]
 
     @property
     def usage_limit(self) -> int | None:
-        """The sum of the limits; None if there is none."""
-        limits = [part.usage_limit for part in self.granted if part.usage_limit is not None]
-        return sum(limits) if limits and not self.has_unlimited_usage else None
+        """The sum of the limits that are bought, or the one that is given; None without any."""
+        if self.has_unlimited_usage:
+            return None
+        if self.given and self._given_counts:
+            return self.given.effective.usage_limit
+        return promotions.bought_limit(part.effective for part in self.bought)
+
+    @property
+    def _given_counts(self) -> bool:
+        bought = [part.effective for part in self.bought]
+        return self.given is not None and promotions.outdoes(self.given.effective, bought)
 
     @property
     def has_unlimited_usage(self) -> bool:
         """Whether any part has no limit."""
-        return any(part.has_unlimited_usage for part in self.granted)
+        return any(effective.has_unlimited_usage for effective in self.granted)
 
     @property
     def has_soft_limit(self) -> bool:
         """Whether any part lets use go on when nothing is left."""
-        return any(part.has_soft_limit for part in self.granted)
+        return any(effective.has_soft_limit for effective in self.granted)
 
     @property
     def enum_values(self) -> tuple[str, ...]:
         """The values of all parts."""
-        return tuple(dict.fromkeys(value for part in self.granted for value in part.enum_values))
+        return tuple(
+            dict.fromkeys(value for effective in self.granted for value in effective.enum_values)
+        )
 
     @property
     def anchor(self) -> datetime:
         """What the periods of use are counted from."""
-        return self.parts[0][0].billing_cycle_anchor
+        return self.leading.anchor
 
     @property
     def started_at(self) -> datetime:
         """Since when any of it is included."""
-        return self.parts[0][0].started_at
+        return min(part.started_at for part in self.parts)
+
+    @property
+    def updated_at(self) -> datetime:
+        """When any of it changed last."""
+        return max(part.updated_at for part in self.parts)
+
+    def valid_until(self, now: datetime) -> datetime | None:
+        """When what is true at `now` may be true no more: use starts again, or a gift ends."""
+        window = self.window(now)
+        ends = [window[1]] if window else []
+        if self.given and self.given.ends_at:
+            ends.append(self.given.ends_at)
+        return min(ends, default=None)
 
     def window(self, now: datetime) -> tuple[datetime, datetime] | None:
         """The period in which use counts at `now`; None if it never starts again."""
@@ -167,7 +222,7 @@ def state(*, customer_id: str, resource_id: str | None, now: datetime) -> State:
         credits=tuple(_credits(asking, now)),
         features=tuple(_features(asking, subscriptions, now)),
     )
-    if not subscriptions and not found.credits:
+    if not subscriptions and not found.credits and not found.features:
         return State(denial=Denial.NO_ACTIVE_SUBSCRIPTION)
     return found
 
@@ -187,17 +242,16 @@ def check_feature(
     if feature is None:
         return FeatureState(feature=None, denial=Denial.FEATURE_NOT_FOUND)
     subscriptions = _in_force(asking, now)
-    if not subscriptions:
-        return FeatureState(feature=feature, denial=Denial.NO_ACTIVE_SUBSCRIPTION)
-    found = _included(subscriptions).get(feature.pk)
+    found = _included(asking, subscriptions, now).get(feature.pk)
     if found is None:
-        return FeatureState(feature=feature, denial=Denial.NO_FEATURE_ENTITLEMENT)
+        denial = Denial.NO_FEATURE_ENTITLEMENT if subscriptions else Denial.NO_ACTIVE_SUBSCRIPTION
+        return FeatureState(feature=feature, denial=denial)
     return _feature_state(found, _used(asking, [found], now), wish, now)
 
 
 def included(holder: Holder, now: datetime) -> dict[int, Included]:
-    """By primary key of the feature, what the subscriptions in force include of it."""
-    return _included(_in_force(holder, now))
+    """By primary key of the feature, what is bought and given of it at `now`."""
+    return _included(holder, _in_force(holder, now), now)
 
 
 def used(
@@ -244,7 +298,7 @@ def _credits(holder: Holder, now: datetime) -> Iterable[CreditState]:
 def _features(
     holder: Holder, subscriptions: Sequence[Subscription], now: datetime
 ) -> Iterable[FeatureState]:
-    by_feature = _included(subscriptions)
+    by_feature = _included(holder, subscriptions, now)
     used_by_feature = _used(holder, by_feature.values(), now)
     mappings: dict[int, ConsumptionMapping] = {}
     if subscriptions:
@@ -254,13 +308,35 @@ def _features(
         yield _feature_state(found, used_by_feature, Wish(), now, mappings.get(feature_id))
 
 
-def _included(subscriptions: Iterable[Subscription]) -> dict[int, Included]:
-    """By feature, what the subscriptions include of it, in their order."""
-    parts: dict[int, list[tuple[Subscription, EffectiveFeature]]] = {}
+def _included(
+    holder: Holder, subscriptions: Iterable[Subscription], now: datetime
+) -> dict[int, Included]:
+    """By feature, what the subscriptions include of it, in their order, and what is given.
+
+    Features are given to customers as a whole; resources are sealed (R42).
+    """
+    bought: dict[int, list[Part]] = {}
     for subscription in subscriptions:
         for effective in effective_features(subscription):
-            parts.setdefault(effective.feature.pk, []).append((subscription, effective))
-    return {feature_id: Included(tuple(found)) for feature_id, found in parts.items()}
+            part = Part(
+                effective,
+                anchor=subscription.billing_cycle_anchor,
+                started_at=subscription.started_at,
+                updated_at=subscription.updated_at,
+            )
+            bought.setdefault(effective.feature.pk, []).append(part)
+    found = {feature_id: Included(tuple(parts)) for feature_id, parts in bought.items()}
+    for promotion in promotions.in_force(holder.customer, now) if not holder.resource else ():
+        given = Part(
+            promotions.effective(promotion),
+            anchor=promotion.starts_at,
+            started_at=promotion.starts_at,
+            updated_at=promotion.updated_at,
+            ends_at=promotion.ends_at,
+        )
+        parts = tuple(bought.get(promotion.feature_id, ()))
+        found[promotion.feature_id] = Included(parts, given)
+    return found
 
 
 def _used(holder: Holder, found: Iterable[Included], now: datetime) -> dict[int, Decimal]:
@@ -299,7 +375,8 @@ def _feature_state(
         reset_configuration=effective.reset_configuration,
         anchor=found.anchor if effective.reset_period else None,
         window=found.window(now),
-        updated_at=max(subscription.updated_at for subscription, _ in found.parts),
+        valid_until=found.valid_until(now),
+        updated_at=found.updated_at,
         mapping=mapping,
     )
 

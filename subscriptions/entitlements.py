@@ -62,13 +62,14 @@ class CreditSource:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSource:
-    """A package that includes a feature, and what it adds."""
+    """A package that includes a feature, or a promotional entitlement, and what it adds."""
 
     entitlement: FeatureEntitlement
     name: str
     is_addon: bool
     quantity: int
     inherited_from: str = ""
+    is_promotional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ def feature_entitlement(state: FeatureState) -> Shape:
         "usagePeriodStart": instant(start),
         "usagePeriodEnd": instant(end),
         "entitlementUpdatedAt": instant(state.updated_at),
-        "validUntil": instant(end),
+        "validUntil": instant(state.valid_until),
     }
 
 

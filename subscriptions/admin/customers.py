@@ -15,10 +15,11 @@ from unfold.decorators import display
 from catalog.admin.fields import Line, an_id_field
 from catalog.admin.lists import ActiveFilter, code, names
 from catalog.models import Currency, Package
-from subscriptions import customers
+from subscriptions import customers, promotions
 from subscriptions.admin import words
+from subscriptions.admin.promotions import GivePage, rows_of
 from subscriptions.admin.subscribing import SubscribePage
-from subscriptions.models import Customer, Subscription
+from subscriptions.models import Customer, PromotionalEntitlement, Subscription
 from subscriptions.previews import preview_of_stored
 from workspace.activity import for_subject
 from workspace.actors import Actor
@@ -35,6 +36,8 @@ from workspace.models import Activity
 from workspace.models.activity import ActivityQuerySet
 from workspace.templatetags.stipend import day
 
+MOST_PROMOTIONS = 50
+"""Those given last; the others stand in the list of all."""
 POINTED_AT = ("product", "plan__live", "plan_version", "resource")
 
 
@@ -115,7 +118,7 @@ class EditCustomer(DialogPage):
 
 
 class OverviewPage(ObjectPage):
-    """Who a customer is, and their subscriptions."""
+    """Who a customer is, their subscriptions, and what they were given beside."""
 
     name = "change"
     label = "Overview"
@@ -129,6 +132,10 @@ class OverviewPage(ObjectPage):
         found = sorted(rows, key=lambda subscription: subscription.has_ended(self.now))
         may_subscribe = customer.archived_at is None and self.user.has_perm(
             "subscriptions.add_subscription"
+        )
+        given = PromotionalEntitlement.objects.filter(customer=customer)
+        may_give = customer.archived_at is None and self.user.has_perm(
+            "subscriptions.add_promotionalentitlement"
         )
         return {
             "facts": [
@@ -156,11 +163,17 @@ class OverviewPage(ObjectPage):
             "subscribe_url": (
                 self.model_admin.url_of("subscribe", customer.pk) if may_subscribe else ""
             ),
+            "promotions": rows_of(
+                given.select_related("feature")[:MOST_PROMOTIONS],
+                self.now,
+                may_revoke=self.user.has_perm("subscriptions.revoke_promotionalentitlement"),
+            ),
+            "give_url": self.model_admin.url_of("give", customer.pk) if may_give else "",
         }
 
 
 class EntitlementsPage(ObjectPage):
-    """What a customer has by one of their subscriptions, and where it comes from."""
+    """What a customer has by a subscription and beside it, and where it comes from."""
 
     name = "entitlements"
     label = "Entitlement summary"
@@ -175,9 +188,14 @@ class EntitlementsPage(ObjectPage):
         by_id = {subscription.public_id: subscription for subscription in found}
         in_force = [row for row in found if row.started_at <= self.now]
         picked = by_id.get(wanted or "") or next(iter(in_force or found), None)
-        entitlements = []
-        if picked is not None:
-            entitlements = words.entitlement_rows(preview_of_stored(picked), self.now)
+        given = []
+        if picked is None or picked.resource is None:  # what is given belongs to no resource
+            found_given = promotions.in_force(self.object, self.now)
+            given = [promotions.effective(promotion) for promotion in found_given]
+        if picked is None:
+            entitlements = words.feature_rows([], given)
+        else:
+            entitlements = words.entitlement_rows(preview_of_stored(picked), self.now, given)
         return {
             "subscriptions": words.subscription_rows(found, self.now),
             "picked": picked,
@@ -206,7 +224,7 @@ class PlanFilter(admin.SimpleListFilter):
 class CustomerAdmin(WorkspaceAdmin):
     """Customers, with tabs of their own and of the apps to the right."""
 
-    pages = [OverviewPage, EntitlementsPage, AddCustomer, EditCustomer, SubscribePage]
+    pages = [OverviewPage, EntitlementsPage, AddCustomer, EditCustomer, SubscribePage, GivePage]
     list_display = ["name_column", "id_column", "email", "plans", "created"]
     list_filter = [ActiveFilter, PlanFilter]
     search_fields = ["name", "public_id", "email"]

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from catalog import wording
 from catalog.models import BillingPeriod, FeatureEntitlement
-from subscriptions import entitlements, finding, previews
+from subscriptions import entitlements, finding, previews, promotions
 from subscriptions.entitlements import CreditSource, EffectiveFeature, FeatureSource
 from subscriptions.models import Customer, Status, Subscription, SubscriptionAddon
 from subscriptions.previews import CreditLine, Preview
@@ -44,7 +44,10 @@ class SubscriptionRow:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an entitlement comes from. `kind` is Plan, Base plan, Add-on or Set here."""
+    """Where an entitlement comes from.
+
+    `kind` is Plan, Base plan, Add-on, Subscription or Promotional.
+    """
 
     kind: str
     name: str
@@ -128,8 +131,13 @@ def current_period(subscription: Subscription, now: datetime) -> str:
     return f"{day(start)} – {day(end)}"
 
 
-def entitlement_rows(preview: Preview, now: datetime) -> list[EntitlementRow]:
-    """Credits, then features, each with its sources; a constant number of queries."""
+def entitlement_rows(
+    preview: Preview, now: datetime, given: Iterable[EffectiveFeature] = ()
+) -> list[EntitlementRow]:
+    """Credits, then features, each with its sources; a constant number of queries.
+
+    `given` are features that the customer has outside any plan.
+    """
     by_type: dict[int, list[CreditSource]] = {}
     for source in preview.sources:
         by_type.setdefault(source.credit_type_id, []).append(source)
@@ -142,7 +150,18 @@ def entitlement_rows(preview: Preview, now: datetime) -> list[EntitlementRow]:
         addons=[(row.version, row.quantity, row.attached_at) for row in preview.addons],
         values=preview.values,
     )
-    return rows + [_feature_row(feature) for feature in features]
+    return rows + feature_rows(features, given)
+
+
+def feature_rows(
+    bought: Iterable[EffectiveFeature], given: Iterable[EffectiveFeature]
+) -> list[EntitlementRow]:
+    """Features that are bought, or given, or both; a line for each."""
+    by_feature = {effective.feature.pk: effective for effective in bought}
+    for effective in given:
+        own = by_feature.get(effective.feature.pk)
+        by_feature[effective.feature.pk] = promotions.together(own, effective) if own else effective
+    return [_feature_row(effective) for effective in by_feature.values()]
 
 
 def _credit_row(line: CreditLine, sources: Sequence[CreditSource]) -> EntitlementRow:
@@ -188,7 +207,11 @@ def _feature_row(feature: EffectiveFeature) -> EntitlementRow:
 
 def _feature_source(source: FeatureSource) -> Source:
     return Source(
-        kind=_kind(source.is_addon, source.inherited_from),
+        kind=(
+            "Promotional"
+            if source.is_promotional
+            else _kind(source.is_addon, source.inherited_from)
+        ),
         name=source.inherited_from or times(source.name, source.quantity),
         value=wording.feature_value(source.entitlement),
         note="" if source.entitlement.is_granted else "not granted",

@@ -98,7 +98,7 @@ class AccordingTo(serializers.Field[dict[str, str], Any, Any, Any]):
     default_error_messages = {"choice": "accordingTo must be one of {choices}."}
 
     def __init__(self, choices: tuple[str, ...], **kwargs: Any) -> None:
-        super().__init__(required=False, allow_null=True, **kwargs)
+        super().__init__(**{"required": False, "allow_null": True, **kwargs})
         self.choices = choices
 
     def to_internal_value(self, data: Any) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from subscriptions.api import customers, integrations, subscriptions
+from subscriptions.api import customers, integrations, promotions, subscriptions
 
 urlpatterns = [
     path("customers", customers.CustomersView.as_view()),
@@ -17,6 +17,14 @@ urlpatterns = [
         integrations.IntegrationView.as_view(),
     ),
     path("customers/<str:customer_id>/payment-method", customers.PaymentMethodView.as_view()),
+    path(
+        "customers/<str:customer_id>/promotional-entitlements",
+        promotions.PromotionalEntitlementsView.as_view(),
+    ),
+    path(
+        "customers/<str:customer_id>/promotional-entitlements/<str:feature_id>",
+        promotions.PromotionalEntitlementView.as_view(),
+    ),
     path("subscriptions", subscriptions.SubscriptionsView.as_view()),
     path("subscriptions/<str:subscription_id>", subscriptions.SubscriptionView.as_view()),
     path(

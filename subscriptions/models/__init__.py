@@ -1,6 +1,11 @@
 """The nouns of this app: customers with their resources, subscriptions, and rollouts."""
 
 from subscriptions.models.customers import Customer, CustomerIntegration, Resource, Vendor
+from subscriptions.models.promotions import (
+    PromotionalEntitlement,
+    PromotionPeriod,
+    PromotionStatus,
+)
 from subscriptions.models.rollouts import RolloutOutcome, RolloutResult, RolloutRun, RolloutStatus
 from subscriptions.models.subscriptions import (
     CancelReason,
@@ -18,6 +23,9 @@ __all__ = [
     "CustomerIntegration",
     "EndReason",
     "PaymentCollectionMethod",
+    "PromotionPeriod",
+    "PromotionStatus",
+    "PromotionalEntitlement",
     "Resource",
     "RolloutOutcome",
     "RolloutResult",
