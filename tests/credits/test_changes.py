@@ -10,7 +10,7 @@ import pytest
 from catalog.models import Behaviour, Cadence, CreditType, Package, PricingType, Product, TrialEnd
 from catalog.models.products import UsageReset
 from catalog.publishing import Audience
-from credits import grants, pools, resets
+from credits import changes, grants, pools, resets
 from credits.book import EntryType
 from credits.models import Grant, LedgerEntry, Pool, Schedule
 from subscriptions import cancellation, rollout, updates
@@ -90,8 +90,9 @@ class Market:
 
     def publish(self, package: Package, amount: int | None, now: datetime, **terms: Any) -> None:
         """A new version of the package for everybody; without an amount, without credits."""
+        audience = terms.pop("audience", Audience.ALL_CUSTOMERS)
         entitlements = [] if amount is None else [some_credits(self.credit_type, amount, **terms)]
-        a_new_version(package, entitlements=entitlements, audience=Audience.ALL_CUSTOMERS, now=now)
+        a_new_version(package, entitlements=entitlements, audience=audience, now=now)
 
 
 @pytest.fixture
@@ -565,6 +566,19 @@ class TestApplyToVersions:
         assert customer.balance(FEBRUARY - MOMENT) == 5020
         assert customer.balance(FEBRUARY) == 20
 
+    def test_keeps_a_removal_from_an_addon_whatever_changes_meanwhile(self, market):
+        """R14: the add-on is still held, though it will give nothing more."""
+        bought, _, held = [market.increment(amount) for amount in (10, 20, 500)]
+        customer = Subscriber(market.plan(100, addons=[bought, held]), (held, 1))
+        market.publish(held, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        gained = customer.hold(LATE_JANUARY, (bought, 1), (held, 1))
+
+        assert gained == [line(GRANTED, 10)]
+        assert customer.balance(LATE_JANUARY) == 610
+        assert customer.balance(FEBRUARY) == 110
+
     def test_keeps_another_cadence_for_the_reset_whatever_changes_meanwhile(self, market):
         addon = market.increment(10)
         plan = market.plan(5000, addons=[addon])
@@ -759,6 +773,53 @@ class TestStopGranting:
         archived(market.credit_type, MID_JANUARY)
 
         assert customer.balance(MARCH) == 0
+
+    def test_takes_back_what_was_to_follow_a_trial(self, market):
+        """R3: what the trial gave lasts as long as it would have."""
+        plan = market.plan(100)
+        customer = Subscriber(plan, trial=Trial(LATE_JANUARY))
+        market.publish(plan, None, MID_JANUARY, audience=Audience.NEW_CUSTOMERS)
+
+        archived(market.credit_type, MID_JANUARY)
+
+        assert customer.balance(LATE_JANUARY - MOMENT) == 100
+        assert customer.balance(LATE_JANUARY) == 0
+        assert customer.pool.next_reset_at is None
+        assert [(each.ended, each.ends_at) for each in Schedule.objects.order_by("pk")] == [
+            (False, LATE_JANUARY),
+            (True, LATE_JANUARY),
+        ]
+
+    @pytest.mark.parametrize("ends_at", [LATE_JANUARY, FEBRUARY])
+    def test_leaves_the_end_of_a_subscription_that_comes_before(self, market, ends_at):
+        """R32: voided at that date, not kept until the period is over."""
+        plan = market.plan(100)
+        Subscriber(plan, ends_at=ends_at)
+        market.publish(plan, None, MID_JANUARY, audience=Audience.NEW_CUSTOMERS)
+
+        archived(market.credit_type, MID_JANUARY)
+
+        schedule = Schedule.objects.get()
+        assert (schedule.ends_at, schedule.ending) == (ends_at, "VOID")
+
+    def test_works_in_batches(self, market, monkeypatch):
+        plan = market.plan(100)
+        customers = [Subscriber(plan) for _ in range(5)]
+        market.publish(plan, None, MID_JANUARY, audience=Audience.NEW_CUSTOMERS)
+        batches = []
+        lock_several = pools.lock_several
+
+        def noting(ids, *args, **options):
+            batches.append(len(ids))
+            return lock_several(ids, *args, **options)
+
+        monkeypatch.setattr(pools, "lock_several", noting)
+        monkeypatch.setattr(changes, "POOLS_AT_A_TIME", 2)
+
+        archived(market.credit_type, MID_JANUARY)
+
+        assert batches == [2, 2, 1]
+        assert [customer.balance(FEBRUARY) for customer in customers] == [0] * 5
 
 
 def archived(credit_type: CreditType, now: datetime) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from catalog import archiving
 from credits import grants, pools
 from credits.book import EntryType, GrantType
 from credits.grants import (
@@ -15,6 +16,7 @@ from credits.grants import (
     CreditGrantCannotBeEdited,
     CreditGrantCannotBeVoided,
     CreditGrantNotFound,
+    CreditTypeIsArchived,
     Edit,
     Gift,
     InvalidGrant,
@@ -115,6 +117,16 @@ class TestGrant:
         assert stored(pool).balance == -5
         assert grant.consumed == 10
         assert Grant.objects.get(type=GrantType.OVERDRAFT).stage == "OPEN"
+
+    def test_gives_nothing_of_an_archived_type(self, pool):
+        """R3."""
+        archiving.archive_credit_type(credit_type_id=pool.credit_type_id, actor=ALICE, now=JANUARY)
+        before = everything()
+
+        with pytest.raises(CreditTypeIsArchived, match="AI Credits is archived"):
+            give(pool)
+
+        assert everything() == before
 
     def test_waits_for_its_date(self, pool):
         """R47: SCHEDULED, then ACTIVE, by dates and not by jobs."""

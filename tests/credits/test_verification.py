@@ -394,6 +394,23 @@ class TestVerifyAll:
 
         assert len(for_many) == len(for_one) < 20
 
+    @pytest.mark.django_db(transaction=True)
+    def test_reads_everything_from_one_moment(self):
+        """However much is written meanwhile; and it keeps no transaction open."""
+        pool = a_pool(now=JANUARY)
+        granted(pool, 5, now=JANUARY)
+
+        with CaptureQueriesContext(connection) as captured:
+            assert list(verification.verify([pool.pk], THE_END)) == []
+
+        statements = [query["sql"] for query in captured]
+        assert statements[0] == "BEGIN"
+        if connection.vendor == "postgresql":
+            assert statements[1].endswith("REPEATABLE READ READ ONLY")
+        else:
+            assert statements[-1] == "ROLLBACK"
+        assert connection.get_autocommit()
+
 
 class TestFault:
     def test_says_pool_entry_and_rule(self, pool):

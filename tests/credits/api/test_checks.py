@@ -304,6 +304,22 @@ class TestCheckOfAFeature:
         )
         idle = acme.get("customers/idle/entitlements/check", featureId="seats").data
         assert idle["accessDeniedReason"] == "NoActiveSubscription"
+        nobody = acme.get("customers/nobody/entitlements/check", featureId="seats").data
+        assert nobody["accessDeniedReason"] == "CustomerNotFound"
+        assert self.check(acme, "seats", resourceId="nowhere")["accessDeniedReason"] == (
+            "CustomerResourceNotFound"
+        )
+        assert self.check(acme, "seats", requestedValues="eu")["accessDeniedReason"] == (
+            "FeatureTypeMismatch"
+        )
+
+    def test_says_no_to_what_is_switched_off(self, application):
+        """R45."""
+        seats = a_feature("Seats", public_id="seats")
+        plan = a_published_plan(entitlements=[some_units(seats, 5, is_granted=False)])
+        a_subscription(a_customer(public_id="acme"), plan)
+
+        assert self.check(application, "seats")["accessDeniedReason"] == "Revoked"
 
 
 class TestEntitlements:
@@ -340,6 +356,16 @@ class TestEntitlements:
             "accessDeniedReason": "NoActiveSubscription",
             "entitlements": [],
         }
+
+    def test_answers_for_customers_and_resources_that_are_not_there_any_more(self, everything):
+        a_customer(public_id="gone")
+        everything.post("customers/gone/archive")
+
+        nowhere = everything.get("customers/acme/entitlements", resourceId="nowhere").data
+        gone = everything.get("customers/gone/entitlements").data
+
+        assert nowhere == {"accessDeniedReason": "NoActiveSubscription", "entitlements": []}
+        assert gone == {"accessDeniedReason": "CustomerIsArchived", "entitlements": []}
 
 
 class TestEdgeState:

@@ -25,6 +25,7 @@ from tests.builders import (
 )
 from tests.credits.api.shapes import ESTIMATE, REFUSAL, assert_shape
 from workspace.actors import SYSTEM
+from workspace.models import Activity
 
 
 @pytest.fixture
@@ -101,6 +102,21 @@ class TestReport:
 
         assert acme.balance("acme", "ai") == 4980
         assert UsageEvent.objects.count() == 3
+
+    def test_flags_a_repeat_that_says_something_else(self, acme):
+        """R40: the first one counts, and the difference is in the activity log."""
+        batch = events("chat", dimensions={"input": 1})
+        acme.post("events", batch)
+        acme.post("events", batch)
+        flagged = Activity.objects.filter(event="usage_event.repeated_differently")
+        assert not flagged.exists()
+
+        acme.post("events", events("chat", dimensions={"input": 2}))
+
+        [flag] = flagged
+        assert (flag.subject_kind, flag.subject_id, flag.customer) == ("customer", "acme", "acme")
+        assert flag.payload == {"event": "chat", "key": "chat-0"}
+        assert acme.balance("acme", "ai") == Decimal("4997.5")
 
     def test_takes_twins_within_a_batch_once(self, acme):
         batch = events("image", "image")
