@@ -15,7 +15,8 @@ PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" DJANGO_SETTINGS_MODULE=config.s
 	DATABASE_URL=postgres://stipend@localhost/stipend ALLOWED_HOSTS=stipend.example.com
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-sqlite test-postgres lint format types screenshots bench lock clean
+.PHONY: help demo demo-reset test test-sqlite test-postgres lint format types coverage mutants laws \
+	screenshots bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -53,6 +54,19 @@ format: $(INSTALLED) ## Format code and templates
 
 types: $(INSTALLED) ## Types
 	$(BIN)/mypy
+
+# What only PostgreSQL does counts, too.
+coverage: $(INSTALLED) ## Branches of the credit engine that no test takes; fails below 98 %
+	env -u DATABASE_URL $(PYTEST) --cov --cov-report= --cov-fail-under=0 \
+		tests/credits tests/subscriptions tests/scenarios tests/properties $(ARGS)
+	$(BIN)/python -m tests.with_postgres $(PYTEST) --cov --cov-append --cov-report=term \
+		tests/credits/test_consumption.py tests/credits/test_ledger.py $(ARGS)
+
+mutants: $(INSTALLED) ## Would the tests of the credit engine notice a wrong line? (an hour)
+	nice $(BIN)/python -m scripts.mutants $(ARGS)
+
+laws: $(INSTALLED) ## The laws of the credit engine, over thousands of histories
+	env -u DATABASE_URL HYPOTHESIS_PROFILE=long nice $(PYTEST) tests/properties $(ARGS)
 
 screenshots: $(INSTALLED) ## The pictures of README.md, from a fresh demo
 	$(BIN)/python -m scripts.screenshots
