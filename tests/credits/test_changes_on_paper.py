@@ -48,8 +48,10 @@ def a_subscription(**fields: Any) -> Subscription:
 def a_running_pool(*held: Any) -> PoolState:
     """A pool as it is stored in the middle of January."""
     pool = a_pool_at(MID_JANUARY, *held)
-    for each in [*pool.grants, *pool.schedules]:
-        each.changed = False
+    for grant in pool.grants:
+        grant.changed = False
+    for schedule in pool.schedules:
+        schedule.changed = False
     return pool
 
 
