@@ -79,8 +79,11 @@ class Void:
 
 @dataclass(frozen=True)
 class ChangePlan:
+    """Another plan; whether use starts afresh, and whether a new period begins with it."""
+
     plan: int
     resets: bool
+    restarts: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,11 @@ class Hold:
 
 @dataclass(frozen=True)
 class Publish:
-    """A new version of a package with another amount, for everybody."""
+    """A new version of a package with another amount, for everybody or for new customers."""
 
     package: int
     amount: Decimal
+    for_all: bool = True
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,83 @@ class Rest:
     """Nothing but time."""
 
 
-Act = Give | Use | Void | ChangePlan | Hold | Publish | MoveAnchor | Cancel | MoveTrialEnd | Rest
+# Acts of histories that are stored
+
+
+COST_OF_AN_EVENT = Decimal(10)
+
+
+@dataclass(frozen=True)
+class UseStrictly:
+    """Use that is refused where it would overdraw (R37)."""
+
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class UseSeveral:
+    """A batch, in which the first demand comes twice."""
+
+    amounts: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The last use is reported again, with another amount (R40)."""
+
+
+@dataclass(frozen=True)
+class Happen:
+    """So many events, the first of them twice; what they cost the plan says."""
+
+    times: int
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Somebody edits the grant by people at this place among those not over (R49)."""
+
+    place: int
+    priority: int
+    after: timedelta
+    lasting: timedelta | None
+
+    def end_of(self, starts: datetime, now: datetime) -> datetime | None:
+        """When a grant that starts then shall expire."""
+        return None if self.lasting is None else max(starts, now) + self.lasting
+
+
+@dataclass(frozen=True)
+class Subscribe:
+    """Another subscription, after the one before has ended."""
+
+    plan: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A worker comes by and writes down what is due."""
+
+
+Act = (
+    Give
+    | Use
+    | Void
+    | ChangePlan
+    | Hold
+    | Publish
+    | MoveAnchor
+    | Cancel
+    | MoveTrialEnd
+    | Rest
+    | UseStrictly
+    | UseSeveral
+    | Repeat
+    | Happen
+    | Edit
+    | Subscribe
+    | Sweep
+)
 
 
 @dataclass(frozen=True)

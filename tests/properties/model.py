@@ -6,25 +6,32 @@ happened, by walking through every instant at which anything could happen.
 """
 
 from calendar import monthrange
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from credits.book import GrantType
 from tests.properties.histories import (
+    COST_OF_AN_EVENT,
     ORIGIN,
     PACKAGES,
     PLANS,
     Act,
     Cancel,
     ChangePlan,
+    Edit,
     Give,
+    Happen,
     History,
     Hold,
     MoveAnchor,
     MoveTrialEnd,
     Publish,
+    Subscribe,
     Use,
+    UseSeveral,
+    UseStrictly,
     Void,
 )
 
@@ -43,14 +50,19 @@ class Lot:
     made: datetime
     source: int = 0
     period: Period | None = None
+    is_by_people: bool = False
     used: int = 0
     returned: int = 0
     arrived: bool = False
     over: bool = False
 
     @property
+    def is_active(self) -> bool:
+        return self.arrived and not self.over
+
+    @property
     def left(self) -> int:
-        return self.size - self.used if self.arrived and not self.over else 0
+        return self.size - self.used if self.is_active else 0
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -60,24 +72,57 @@ class Lot:
 
 
 class Model:
-    """One customer's pool, by the rules read aloud."""
+    """One pool, by the rules read aloud; `plan` 0 is no subscription."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, plan: int = 0, trial: timedelta | None = None) -> None:
         self.now = ORIGIN
         self.lots: list[Lot] = []
         self.debt = 0
-        self.plan = history.plan
-        self.addons: dict[int, tuple[datetime, int]] = {}
-        self.turns: dict[int, int] = {}
-        self.trial_end = None if history.trial is None else ORIGIN + history.trial
-        self.anchor = self.trial_end or ORIGIN
-        self.end: datetime | None = None
-        self.amounts = {key: micros(package.amount) for key, package in PACKAGES.items()}
+        self.on_sale = {key: micros(package.amount) for key, package in PACKAGES.items()}
+        self.subscribe(plan, trial)
         self.issue(ORIGIN)
+
+    @classmethod
+    def of(cls, history: History) -> "Model":
+        return cls(history.plan, history.trial)
 
     @property
     def balance(self) -> int:
         return sum(lot.left for lot in self.lots) - self.debt
+
+    @property
+    def held(self) -> dict[int, int]:
+        """What is left of each source; 0 is what people granted, -1 what is owed."""
+        held: dict[int, int] = defaultdict(int)
+        for lot in self.lots:
+            held[lot.source] += lot.left
+        held[-1] = self.debt
+        return {source: amount for source, amount in held.items() if amount}
+
+    @property
+    def granted(self) -> int:
+        return sum(lot.size for lot in self.lots if lot.is_active)
+
+    @property
+    def is_over(self) -> bool:
+        return not self.plan or (self.end is not None and self.end <= self.now)
+
+    @property
+    def in_trial(self) -> bool:
+        return self.trial_end is not None and self.now < self.trial_end
+
+    def subscribe(self, plan: int, trial: timedelta | None = None) -> None:
+        """Begin anew; what another subscription gave belongs to none of this one's periods."""
+        for lot in self.lots:
+            lot.period = None
+        self.plan = plan
+        self.addons: dict[int, tuple[datetime, int]] = {}
+        self.turns: dict[int, int] = {}
+        self.started = self.now
+        self.trial_end = None if trial is None else self.now + trial
+        self.anchor = self.trial_end or self.now
+        self.end: datetime | None = None
+        self.amounts = dict(self.on_sale)
 
     # What the subscription gives
 
@@ -85,11 +130,11 @@ class Model:
         """R25: a trial counts from the start, what follows from the trial's end (or later)."""
         if self.trial_end is None:
             return self.anchor
-        return ORIGIN if at < self.trial_end else max(self.anchor, self.trial_end)
+        return self.started if at < self.trial_end else max(self.anchor, self.trial_end)
 
     def giving(self, at: datetime) -> dict[int, int]:
         """R15, R16: which packages give how much per period of theirs."""
-        if self.end is not None and self.end <= at:
+        if not self.plan or (self.end is not None and self.end <= at):
             return {}
         wanted = {self.plan: self.amounts[self.plan]}
         for key in sorted(self.addons, key=lambda key: (self.addons[key][0], key)):
@@ -169,43 +214,87 @@ class Model:
     # Acts
 
     def take(self, act: Act) -> None:
-        is_over = self.end is not None and self.end <= self.now
-        in_trial = self.trial_end is not None and self.now < self.trial_end
+        """Do one act now; what makes no sense is left undone."""
         before = self.giving(self.now)
-        carries_plan: bool | None = None
+        if isinstance(act, Publish):
+            self.on_sale[act.package] = micros(act.amount)
+        restarts = isinstance(act, ChangePlan) and act.restarts and not self.in_trial
+        self.take_with_credits(act)
+        if not self.is_over:
+            self.take_with_subscription(act, restarts=restarts)
+        elif isinstance(act, Subscribe) and self.plan:
+            self.subscribe(act.plan)
+        carries_plan = not act.resets if isinstance(act, ChangePlan) else None
+        self.change(before, carries_plan, restarts=restarts)
+
+    def take_with_credits(self, act: Act) -> None:
         match act:
             case Give():
                 self.give(act)
             case Use(amount):
-                self.debt += self.spend_from(self.lots, micros(amount))
+                self.use(amount)
+            case UseStrictly(amount):
+                if micros(amount) <= self.balance:
+                    self.use(amount)
+            case UseSeveral(amounts):
+                self.use(*amounts)
             case Void(place):
                 self.void(place)
-            case Cancel(after) if not is_over:
+            case Edit():
+                self.edit(act)
+
+    def take_with_subscription(self, act: Act, *, restarts: bool) -> None:
+        match act:
+            case Happen(times):
+                self.use(*[COST_OF_AN_EVENT] * times)
+            case Cancel(after):
                 self.end = None if after is None else self.now + after
                 self.live_until_trial_end()
-            case _ if is_over:
-                pass
-            case ChangePlan(plan, resets):
-                self.plan, carries_plan = plan, not resets
+            case ChangePlan(plan):
+                self.change_plan(plan)
+                self.anchor = self.now if restarts else self.anchor
             case Hold(addon, quantity):
                 self.hold(addon, quantity)
-            case Publish(package, amount):
+            case Publish(package, amount, for_all=True):
                 self.amounts[package] = micros(amount)
-            case MoveAnchor() if not in_trial and self.now > self.anchor:
+            case MoveAnchor() if not self.in_trial and self.now > self.anchor:
                 self.move_anchor()
-            case MoveTrialEnd(after) if in_trial:
+            case MoveTrialEnd(after) if self.in_trial:
                 self.trial_end = self.anchor = self.now + after
                 self.live_until_trial_end()
-        self.change(before, carries_plan)
+
+    def use(self, *amounts: Decimal) -> None:
+        for amount in amounts:
+            self.debt += self.spend_from(self.lots, micros(amount))
 
     def give(self, gift: Give) -> None:
         starts = self.now + gift.after
         ends = None if gift.lasting is None else starts + gift.lasting
         is_gift = gift.type == GrantType.PROMOTIONAL
         lot = Lot(micros(gift.amount), gift.priority, is_gift, starts, ends, self.now)
+        lot.is_by_people = True
         self.lots.append(lot)
 
+    def edit(self, edit: Edit) -> None:
+        """R49: what people granted and is not over; the start of what has not begun."""
+        editable = sorted(
+            (lot for lot in self.lots if lot.is_by_people and not lot.over),
+            key=lambda lot: lot.starts,
+        )
+        if editable:
+            lot = editable[edit.place % len(editable)]
+            lot.priority = edit.priority
+            lot.starts = lot.starts if lot.arrived else self.now + edit.after
+            lot.ends = edit.end_of(lot.starts, self.now)
+
+    def change_plan(self, plan: int) -> None:
+        """A plan that is chosen is had in its latest version."""
+        if plan != self.plan:
+            self.plan, self.amounts[plan] = plan, self.on_sale[plan]
+
     def hold(self, addon: int, quantity: int) -> None:
+        if addon not in self.addons:
+            self.amounts[addon] = self.on_sale[addon]
         since, _ = self.addons.pop(addon, (self.now, 0))
         if quantity:
             self.addons[addon] = (since, quantity)
@@ -231,21 +320,26 @@ class Model:
                 if lot.period is not None and not lot.over:
                     lot.ends = self.last_instant(lot.period, self.now)
 
-    def change(self, before: dict[int, int], carries_plan: bool | None) -> None:
+    def change(
+        self, before: dict[int, int], carries_plan: bool | None, *, restarts: bool = False
+    ) -> None:
         """Section 6: grant, move consumption, void, settle.
 
         Consumption goes along where an override comes or goes (R29, R30), and from a plan to
-        another as the product says (R31).
+        another as the product says (R31). Where a new period begins, everything makes way for
+        itself (R26).
         """
         after = self.giving(self.now)
+        overriding = set(before) != set(after) and any(map(is_override, before | after))
         gone, come = set(before) - set(after), set(after) - set(before)
-        overriding = bool(gone or come) and any(is_override(key) for key in before | after)
+        if restarts:
+            gone, come = set(before), set(after)
         for key in gone:
             del self.turns[key]
         known = len(self.lots)
         self.issue(self.now)
         targets = [lot for lot in self.lots[known:] if lot.source in come]
-        going = [lot for lot in self.lots if lot.source in gone and not lot.over]
+        going = [lot for lot in self.lots[:known] if lot.source in gone and not lot.over]
         for lot in sorted(going, key=lambda lot: lot.order):
             of_a_plan = lot.source in PLANS and carries_plan is not None
             if carries_plan if of_a_plan else overriding:

@@ -23,20 +23,12 @@ from tests.properties.test_laws import control
 
 
 def held_by(customer: Customer) -> dict[int, int]:
-    """What is left of each source; 0 is what people granted, -1 what is owed."""
+    """What is left of each source, as `Model.held`."""
     held: dict[int, int] = defaultdict(int)
     for grant in customer.pool.open_grants:
         held[source_of(grant)] += micros(grant.remaining)
     if customer.pool.overdraft is not None:
         held[-1] = micros(customer.pool.overdraft.consumed)
-    return {source: amount for source, amount in held.items() if amount}
-
-
-def modelled(model: Model) -> dict[int, int]:
-    held: dict[int, int] = defaultdict(int)
-    for lot in model.lots:
-        held[lot.source] += lot.left
-    held[-1] = model.debt
     return {source: amount for source, amount in held.items() if amount}
 
 
@@ -52,12 +44,12 @@ def agrees_with_the_model(history: History) -> None:
         if not (isinstance(step.act, Publish) and is_override(step.act.package))
     )
     history = History(history.plan, history.trial, steps)
-    model = Model(history)
+    model = Model.of(history)
 
     def watch(customer: Customer, step: Any) -> None:
         model.reach(customer.now)
         model.take(step.act)
-        assert held_by(customer) == modelled(model)
+        assert held_by(customer) == model.held
         assert micros(customer.pool.balance) == model.balance
 
     live(history, watch)
