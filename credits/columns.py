@@ -67,9 +67,12 @@ class Columns:
 
     def instance(self, row: Row) -> Any:
         """An instance of the model with these columns loaded; None if its key is null."""
-        if row[0] is None:
-            return None
-        return self.model.from_db(connection.alias, self.attributes, self.read(row))
+        return None if row[0] is None else self.instances([row])[0]
+
+    def instances(self, rows: Iterable[Row]) -> list[Any]:
+        """As `instance`, for many rows that have keys."""
+        load, alias = self.model.from_db, connection.alias
+        return [load(alias, self.attributes, values) for values in self.read_all(rows)]
 
     def stored(self, rows: Iterable[Row]) -> list[list[Any]]:
         """The rows with values as the database stores them."""
@@ -158,14 +161,14 @@ def fetch(sql: str, parameters: Sequence[Any]) -> list[Row]:
         return cursor.fetchall()
 
 
-def among(name: str, values: Collection[Any]) -> tuple[str, list[Any]]:
-    """SQL that a column has one of the values, and its parameters.
+def among(name: str, ids: Collection[int]) -> tuple[str, list[Any]]:
+    """SQL that a column has one of these ids, and its parameters.
 
     On PostgreSQL the text is the same for any number, so that it is prepared once.
     """
     if connection.vendor == "postgresql":
-        return f"{name} = ANY(%s)", [list(values)]
-    return f"{name} IN ({', '.join(['%s'] * len(values))})", list(values)
+        return f"{name} = ANY(%s::bigint[])", [_array(tuple(ids), None)]
+    return f"{name} IN ({', '.join(['%s'] * len(ids))})", list(ids)
 
 
 def _array(values: Row, convert: Convert | None) -> str:

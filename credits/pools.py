@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F
 
 from catalog.credit_types import UnknownCreditType
 from catalog.models import CreditType
@@ -142,7 +142,7 @@ def lock_due(now: datetime, *, at_most: int) -> list[LockedPool]:
     due = Pool.objects.due(now).order_by("next_change_at")
     wanted = due.select_for_update(skip_locked=skips, no_key=skips).values_list(*POOL.attributes)
     found = fetch(*wanted[:at_most].query.sql_with_params())
-    rows = sorted(map(POOL.instance, found), key=lambda row: row.pk)
+    rows = sorted(POOL.instances(found), key=lambda row: row.pk)
     return _brought_up(rows, _live_grants([row.pk for row in rows]), now, with_schedules=True)
 
 
@@ -262,6 +262,9 @@ SCHEDULE = Columns(
 )
 
 
+MATTERS = f"""
+    NOT ended OR next_at > (SELECT as_of FROM {POOL.table} AS pool WHERE pool.id = pool_id)
+"""  # noqa: S608 - names of our own columns
 LIVE_STAGES = ", ".join(f"'{stage}'" for stage in LIVE)
 LOCK_ONE = f"""
     SELECT {POOL.of("pool")}, {{unmoved}}, {GRANT.of("live")}
@@ -311,7 +314,7 @@ def _select_rows(pool_ids: Collection[int], *, locking: str) -> list[Pool]:
         f"SELECT {POOL.listed} FROM {POOL.table} WHERE {wanted} ORDER BY id {locking}",  # noqa: S608
         parameters,
     )
-    return [POOL.instance(row) for row in found]
+    return POOL.instances(found)
 
 
 def _live_grants(pool_ids: Collection[int]) -> list[list[Any]]:
@@ -356,13 +359,13 @@ def _schedules_that_matter(pool_ids: Collection[int]) -> list[list[Any]]:
 
     A mark counts within its period.
     """
-    matter = (
-        Schedule.objects.filter(pool_id__in=pool_ids)
-        .filter(Q(ended=False) | Q(next_at__gt=F("pool__as_of")))
-        .order_by("pk")
-        .values_list(*SCHEDULE.attributes)
+    wanted, parameters = among("pool_id", pool_ids)
+    found = fetch(
+        f"SELECT {SCHEDULE.listed} FROM {SCHEDULE.table} "  # noqa: S608 - as above
+        f"WHERE {wanted} AND ({MATTERS}) ORDER BY id",
+        parameters,
     )
-    return SCHEDULE.read_all(fetch(*matter.query.sql_with_params()))
+    return SCHEDULE.read_all(found)
 
 
 def _schedule_state(columns: Sequence) -> ScheduleState:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 MONTHS = {"MONTH": 1, "YEAR": 12, "MONTHLY": 1, "ANNUALLY": 12}
 """Months in one period, by cadence of credits and by billing period."""
+SHORTEST_MONTH = 28
 
 
 def boundary(anchor: datetime, months: int) -> datetime:
@@ -14,7 +15,9 @@ def boundary(anchor: datetime, months: int) -> datetime:
     31 March. `months` may be negative.
     """
     year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
-    day = min(anchor.day, monthrange(year, month + 1)[1])
+    day = anchor.day
+    if day > SHORTEST_MONTH:
+        day = min(day, monthrange(year, month + 1)[1])
     return anchor.replace(year=year, month=month + 1, day=day)
 
 
@@ -29,9 +32,10 @@ def containing(anchor: datetime, cadence: str, instant: datetime) -> tuple[datet
     step = MONTHS[cadence]
     passed = (instant.year - anchor.year) * 12 + instant.month - anchor.month
     number = passed // step
-    if boundary(anchor, number * step) > instant:
-        number -= 1
-    return boundary(anchor, number * step), boundary(anchor, (number + 1) * step)
+    start = boundary(anchor, number * step)
+    if start > instant:
+        return boundary(anchor, (number - 1) * step), start
+    return start, boundary(anchor, (number + 1) * step)
 
 
 def following(anchor: datetime, cadence: str, start: datetime, count: int) -> list[datetime]:
