@@ -1,22 +1,72 @@
 """The only writer of entries, remainders and balances (R52)."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.db import transaction
 
 from catalog.amounts import AmountField
-from credits import ledger, pools
+from credits import ledger, pools, posting, timeline
+from credits.book import Ending, GrantType, PoolState
 from credits.ledger import TooManyCredits
-from credits.models import Grant, LedgerEntry, Pool, Schedule
+from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule
+from credits.pools import LockedPool
+from subscriptions.models import Subscription
 from tests.builders import a_credit_type, a_published_plan, a_subscription, some_credits
-from tests.credits.paper import FEBRUARY, JANUARY, MARCH, MID_JANUARY, a_scheduled_grant
+from tests.credits.paper import (
+    APRIL,
+    FEBRUARY,
+    JANUARY,
+    LATE_JANUARY,
+    MARCH,
+    MID_JANUARY,
+    a_grant,
+    a_schedule,
+    a_scheduled_grant,
+    an_addon,
+)
 from tests.credits.pools import a_pool, consumed, granted, stored
-from workspace.actors import SYSTEM, Actor, ActorKind
+from workspace.actors import Actor, ActorKind
 
 pytestmark = pytest.mark.django_db
 
 ALICE = Actor(ActorKind.USER, "1", "Alice")
+MILLIONTH = Decimal("0.000001")
+
+
+def a_consumption(pool: Pool, amount: int | Decimal, *, reason: str = "") -> Consumption:
+    """A demand whose key has been claimed, and nothing else yet."""
+    return Consumption.objects.create(
+        pool=pool,
+        kind="DIRECT",
+        key=f"key {amount}",
+        amount=amount,
+        used_at=JANUARY,
+        recorded_at=JANUARY,
+        actor_kind="USER",
+        actor="Alice",
+        reason=reason,
+    )
+
+
+def write(
+    pool: Pool,
+    move: Callable[[PoolState], Any],
+    *,
+    now: datetime = JANUARY,
+    with_schedules: bool = True,
+    reason: str = "",
+) -> LockedPool:
+    """Lock the pool, move something on paper and write it down."""
+    with transaction.atomic():
+        locked = pools.lock(pool.pk, now, with_schedules=with_schedules)
+        move(locked.state)
+        ledger.write([locked], actor=ALICE, now=now, reason=reason)
+    return locked
 
 
 @pytest.fixture
@@ -130,19 +180,275 @@ class TestWrite:
         assert Grant.objects.get().stage == "SPENT"
         assert (stored(pool).granted, stored(pool).consumed) == (100, 100)
 
-    def test_refuses_more_than_the_columns_can_hold(self, pool):
+    def test_puts_nothing_aside_that_can_still_change(self, pool):
+        """What is not used up, what will expire, what is owed, and what has ended."""
+        granted(pool, 10, expires_at=MARCH, priority=0, now=JANUARY)
+        consumed(pool, 60, now=JANUARY)
+        assert [grant.stage for grant in Grant.objects.order_by("pk")] == ["OPEN", "OPEN"]
+
+        consumed(pool, 80, now=JANUARY)
+        consumed(pool, 5, now=MARCH)
+
+        assert [(grant.type, grant.stage) for grant in Grant.objects.order_by("pk")] == [
+            ("PAID", "SPENT"),
+            ("PAID", "CLOSED"),
+            ("OVERDRAFT", "OPEN"),
+        ]
+
+    @pytest.mark.parametrize("total", ["balance", "granted", "consumed"])
+    def test_refuses_more_than_the_columns_can_hold(self, pool, total):
         before = list(Pool.objects.values()), list(LedgerEntry.objects.values())
 
-        def overflow() -> None:
-            with transaction.atomic():
-                locked = pools.lock(pool.pk, MID_JANUARY)
-                locked.state.open(a_scheduled_grant(AmountField.LARGEST), MID_JANUARY)
-                ledger.write([locked], actor=SYSTEM, now=MID_JANUARY)
+        def overflow(state: PoolState) -> None:
+            setattr(state, total, AmountField.LARGEST + MILLIONTH)
 
-        with pytest.raises(TooManyCredits, match="cannot hold more than 9,000,000,000,000"):
-            overflow()
+        with pytest.raises(TooManyCredits, match="cannot hold more than 9,000,000,000,000") as no:
+            write(pool, overflow)
 
+        assert no.value.field == "amount"
         assert (list(Pool.objects.values()), list(LedgerEntry.objects.values())) == before
+
+    def test_refuses_more_debts_than_the_columns_can_hold(self):
+        """An overdraft may grow as large as a balance, and no larger."""
+        pool = a_pool(now=JANUARY)
+        most = Decimal(AmountField.LARGEST)
+        claim = a_consumption(pool, most)
+
+        write(pool, lambda state: state.overdraw(most, JANUARY, cause=claim))
+
+        assert stored(pool).balance == -AmountField.LARGEST
+        with pytest.raises(TooManyCredits):
+            write(pool, lambda state: state.overdraw(MILLIONTH, JANUARY))
+        assert stored(pool).balance == -AmountField.LARGEST
+
+    def test_names_the_consumption_and_its_reason(self, pool):
+        """R50: a person's reason stands with each entry."""
+        claim = a_consumption(pool, 30, reason="Refund")
+
+        def spend(state: PoolState) -> None:
+            state.spend(state.open_grants[0], Decimal(30), JANUARY, cause=claim)
+            state.note_update(state.open_grants[0], JANUARY)
+
+        write(pool, spend, reason="Edited")
+
+        entries = LedgerEntry.objects.filter(number__gt=1).order_by("number")
+        assert [
+            (entry.type, entry.consumption_id, entry.actor_kind, entry.actor, entry.reason)
+            for entry in entries
+        ] == [
+            ("CREDITS_CONSUMED", claim.pk, "USER", "Alice", "Refund"),
+            ("CREDITS_UPDATED", None, "USER", "Alice", "Edited"),
+        ]
+
+    def test_stores_a_grant_as_it_stands_on_paper(self, pool):
+        gift = a_scheduled_grant(
+            70,
+            type=GrantType.PROMOTIONAL,
+            name="Welcome",
+            priority=3,
+            effective_at=FEBRUARY,
+            expires_at=MARCH,
+            created_at=JANUARY,
+            payment_pending=True,
+            details={
+                "source_type": "PROMOTIONAL",
+                "comment": "for Alice",
+                "metadata": {"order": "7"},
+                "cost_amount": Decimal("3.5"),
+                "cost_currency": "EUR",
+            },
+        )
+
+        write(pool, lambda state: state.grants.append(marked(gift)), now=MID_JANUARY)
+
+        row = Grant.objects.latest("pk")
+        assert gift.pk == row.pk
+        assert columns_of(row) == {
+            "pool_id": pool.pk,
+            "type": "PROMOTIONAL",
+            "source_type": "PROMOTIONAL",
+            "schedule_id": None,
+            "subscription_id": None,
+            "source_id": None,
+            "name": "Welcome",
+            "comment": "for Alice",
+            "metadata": {"order": "7"},
+            "amount": 70,
+            "consumed": 0,
+            "priority": 3,
+            "cost_amount": Decimal("3.5"),
+            "cost_currency": "EUR",
+            "effective_at": FEBRUARY,
+            "expires_at": MARCH,
+            "payment_pending": True,
+            "voided_at": None,
+            "void_reason": "",
+            "stage": "WAITING",
+            "period_starts_at": None,
+            "period_ends_at": None,
+            "mark_before": None,
+            "created_at": JANUARY,
+            "updated_at": MID_JANUARY,
+        }
+
+    def test_stores_an_overdraft_with_nothing_but_what_is_owed(self):
+        pool = a_pool(now=JANUARY)
+        claim = a_consumption(pool, 15)
+
+        write(
+            pool,
+            lambda state: state.overdraw(Decimal(15), JANUARY, cause=claim),
+            with_schedules=False,
+        )
+
+        row = columns_of(Grant.objects.get())
+        assert (row["type"], row["stage"]) == ("OVERDRAFT", "OPEN")
+        assert (row["amount"], row["consumed"]) == (0, 15)
+        assert (row["source_type"], row["comment"], row["metadata"]) == ("", "", {})
+        assert (row["cost_amount"], row["cost_currency"]) == (0, "USD")
+
+    def test_stores_what_recurs_with_the_source_it_comes_from(self, subscribed):
+        """R23."""
+        pool, subscription = subscribed
+        sources = [
+            a_schedule(100, subscription_id=subscription.pk, source_id=subscription.plan_id),
+            an_addon(50, subscription_id=subscription.pk, source_id=a_published_plan().pk),
+        ]
+
+        write(pool, lambda state: turned(state, sources, JANUARY))
+
+        rows = [columns_of(row) for row in Grant.objects.order_by("pk")]
+        schedules = Schedule.objects.order_by("pk")
+        assert [row["source_type"] for row in rows] == ["PLAN_ENTITLEMENT", "ADDON_ENTITLEMENT"]
+        assert [row["schedule_id"] for row in rows] == [row.pk for row in schedules]
+        assert [row["source_id"] for row in rows] == [source.source_id for source in sources]
+        for row in rows:
+            assert row["subscription_id"] == subscription.pk
+            assert (row["period_starts_at"], row["period_ends_at"]) == (JANUARY, FEBRUARY)
+            assert (row["mark_before"], row["type"]) == (0, "RECURRING")
+
+    def test_stores_a_schedule_as_it_stands_on_paper(self, subscribed):
+        pool, subscription = subscribed
+        on_paper = a_schedule(
+            100,
+            subscription_id=subscription.pk,
+            source_id=subscription.plan_id,
+            source_is_addon=True,
+            name="Pro",
+            cadence="YEAR",
+            anchor_at=JANUARY - timedelta(days=3),
+            starts_at=JANUARY,
+            ends_at=MARCH,
+            ending=Ending.CARRY,
+            is_override=True,
+            has_soft_limit=True,
+        )
+
+        written = write(pool, lambda state: turned(state, [on_paper], JANUARY)).state.schedules
+
+        row = Schedule.objects.get()
+        assert columns_of(row) == {
+            "pool_id": pool.pk,
+            "subscription_id": subscription.pk,
+            "source_id": subscription.plan_id,
+            "source_is_addon": True,
+            "name": "Pro",
+            "amount": 100,
+            "cadence": "YEAR",
+            "anchor_at": JANUARY - timedelta(days=3),
+            "starts_at": JANUARY,
+            "ends_at": MARCH,
+            "ending": "CARRY",
+            "is_override": True,
+            "is_granted": True,
+            "has_soft_limit": True,
+            "mark": 100,
+            "given_back": 0,
+            "period_starts_at": JANUARY - timedelta(days=3),
+            "next_at": datetime(2026, 12, 29, 10, tzinfo=JANUARY.tzinfo),
+            "ended": False,
+        }
+        assert [(each.pk, each.changed) for each in written] == [(row.pk, False)]
+
+    def test_writes_over_a_schedule_that_changed(self, subscribed):
+        pool, subscription = subscribed
+        first = a_schedule(
+            100,
+            subscription_id=subscription.pk,
+            source_id=subscription.plan_id,
+            is_granted=False,
+            ends_at=APRIL,
+        )
+        write(pool, lambda state: turned(state, [first], JANUARY))
+
+        def end(state: PoolState) -> None:
+            [schedule] = state.schedules
+            schedule.name, schedule.amount, schedule.is_granted = "Plus", Decimal(130), True
+            timeline.turn(state, MID_JANUARY)
+            schedule.ends_at, schedule.ending = LATE_JANUARY, Ending.VOID
+            schedule.changed = True
+
+        write(pool, end, now=MID_JANUARY)
+        assert stored(pool).next_change_at == LATE_JANUARY
+        write(pool, lambda state: None, now=LATE_JANUARY)
+
+        row = columns_of(Schedule.objects.get())
+        assert (row["name"], row["amount"], row["is_granted"]) == ("Plus", 130, True)
+        assert (row["ends_at"], row["ending"], row["ended"]) == (LATE_JANUARY, "VOID", True)
+        assert (row["mark"], row["given_back"]) == (130, 130)
+        assert stored(pool).next_reset_at is None
+
+    def test_lets_what_ends_make_room_for_what_lasts(self, subscribed):
+        """One lasting schedule per source: the old one has its end first."""
+        pool, subscription = subscribed
+        source = {"subscription_id": subscription.pk, "source_id": subscription.plan_id}
+        write(pool, lambda state: turned(state, [a_schedule(100, **source)], JANUARY))
+
+        def replace(state: PoolState) -> None:
+            [old] = state.schedules
+            old.ends_at, old.ending, old.changed = MID_JANUARY, Ending.VOID, True
+            turned(state, [a_schedule(200, starts_at=MID_JANUARY, **source)], MID_JANUARY)
+
+        write(pool, replace, now=MID_JANUARY)
+
+        assert [row.ends_at for row in Schedule.objects.order_by("pk")] == [MID_JANUARY, None]
+        assert stored(pool).balance == 200
+
+    def test_lets_a_settled_overdraft_make_room_for_the_next(self):
+        """At most one is open in a pool."""
+        pool = a_pool(now=JANUARY)
+        consumed(pool, 5, now=JANUARY)
+        claim = a_consumption(pool, 3)
+
+        def settle_and_overdraw(state: PoolState) -> None:
+            state.open(a_scheduled_grant(5), JANUARY)
+            timeline.settle(state, JANUARY)
+            state.overdraw(Decimal(3), JANUARY, cause=claim)
+
+        write(pool, settle_and_overdraw)
+
+        grants = Grant.objects.order_by("pk")
+        assert [(row.type, row.stage, row.consumed) for row in grants] == [
+            ("OVERDRAFT", "CLOSED", 0),
+            ("PAID", "SPENT", 5),
+            ("OVERDRAFT", "OPEN", 3),
+        ]
+        assert grants[0].voided_at == JANUARY
+        assert stored(pool).balance == -3
+
+    def test_writes_nothing_again(self, pool):
+        """What was written is not news any more."""
+        claim = a_consumption(pool, 10)
+        with transaction.atomic():
+            locked = pools.lock(pool.pk, JANUARY)
+            grant = locked.state.open_grants[0]
+            locked.state.spend(grant, Decimal(10), JANUARY, cause=claim)
+            ledger.write([locked], actor=ALICE, now=JANUARY)
+            ledger.write([locked], actor=ALICE, now=MID_JANUARY)
+
+        assert LedgerEntry.objects.count() == 2
+        assert Grant.objects.get().updated_at == JANUARY
+        assert stored(pool).last_entry_number == 2
 
     def test_lets_a_replay_of_the_ledger_give_the_balance(self, plan_pool):
         """R52, after three months of use."""
@@ -151,3 +457,91 @@ class TestWrite:
 
         amounts = LedgerEntry.objects.values_list("amount", flat=True)
         assert sum(amounts) == stored(plan_pool).balance == 30
+
+
+@pytest.fixture
+def subscribed() -> tuple[Pool, Subscription]:
+    """A subscription that gives nothing, and an empty pool of its customer."""
+    subscription = a_subscription(plan=a_published_plan(now=JANUARY), now=JANUARY)
+    return a_pool(subscription.customer, now=JANUARY), subscription
+
+
+def turned(state: PoolState, schedules: list[Any], now: datetime) -> None:
+    """The pool with these schedules too, and what they do at `now`."""
+    state.schedules += schedules
+    timeline.turn(state, now)
+
+
+def marked(grant: Any) -> Any:
+    """The grant, to be written."""
+    grant.changed = True
+    return grant
+
+
+def columns_of(row: Grant | Schedule) -> dict[str, Any]:
+    """All columns of a row but its ids."""
+    names = [field.attname for field in row._meta.concrete_fields]
+    return {name: getattr(row, name) for name in names if name not in ("id", "public_id")}
+
+
+class TestClaimAndWrite:
+    """What is handed over to PostgreSQL; that it does it, tests of consumption tell there."""
+
+    @pytest.fixture
+    def locked(self) -> LockedPool:
+        """A pool of 100 from which 30 were taken on paper, for a reason."""
+        grant = a_grant(100, pk=8)
+        state = PoolState(pk=5, granted=Decimal(100), balance=Decimal(100), last_entry_number=4)
+        state.grants.append(grant)
+        cause = SimpleNamespace(pk=None, reason="Refund")
+        state.spend(grant, Decimal(30), MID_JANUARY, cause=cause)
+        return LockedPool(Pool(pk=5), state, knows_schedules=False)
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    def test_hands_over_what_one_demand_did(self, locked, monkeypatch, is_new):
+        handed_over = []
+
+        def note(claim: Any, **rows: Any) -> bool:
+            handed_over.append((claim, rows))
+            return is_new
+
+        monkeypatch.setattr(posting, "claim_and_post", note)
+
+        assert ledger.claim_and_write(locked, ("claim",), actor=ALICE, now=LATE_JANUARY) == is_new
+
+        remainder = (8, Decimal(30), "OPEN", None, JANUARY, None, LATE_JANUARY)
+        entry = (5, 5, "CREDITS_CONSUMED", -30, 100, 70, 8, MID_JANUARY, LATE_JANUARY)
+        assert handed_over == [
+            (
+                ("claim",),
+                {
+                    "grants": [remainder],
+                    "balance": (5, 70, 100, 30, 5, MID_JANUARY),
+                    "entries": [(*entry, "USER", "Alice", "Refund")],
+                },
+            )
+        ]
+
+    def test_refuses_more_than_the_columns_can_hold(self, locked, monkeypatch):
+        monkeypatch.setattr(posting, "claim_and_post", None)
+        locked.state.consumed = AmountField.LARGEST + MILLIONTH
+
+        with pytest.raises(TooManyCredits):
+            ledger.claim_and_write(locked, ("claim",), actor=ALICE, now=LATE_JANUARY)
+
+    def test_is_for_postgresql_and_for_nothing_but_demands(self, locked, monkeypatch):
+        def can(vendor: str = "postgresql") -> bool:
+            monkeypatch.setattr(ledger, "connection", SimpleNamespace(vendor=vendor))
+            return ledger.can_claim_and_write(locked)
+
+        assert can()
+        assert not can("sqlite")
+        locked.knows_schedules = True
+        assert not can()
+        locked.knows_schedules = False
+        locked.state.note_update(locked.state.grants[0], MID_JANUARY)
+        assert not can()
+        locked.state.entries.pop()
+        assert can()
+        locked.state.overdraw(Decimal(1), MID_JANUARY, cause=object())
+        assert not can()

@@ -272,6 +272,11 @@ class TestAdvance:
         assert entries == []
         assert after.schedules[0].in_force
 
+    def test_issues_the_least_there_is(self):
+        pool = a_pool_at(JANUARY, a_schedule("0.000001"))
+
+        assert pool.balance == Decimal("0.000001")
+
     def test_issues_nothing_for_an_amount_of_zero(self):
         """R17: 0 units, no grant."""
         assert timeline.advance(a_pool(a_schedule(0)), MARCH)[1] == []
@@ -404,6 +409,21 @@ class TestAnchorReset:
         )
 
         assert (pool.schedules[-1].mark, pool.grants[-1].mark_before) == (100, 0)
+
+    def test_gives_once_what_begins_anew_at_the_instant_it_began(self):
+        """R26 and the bound of R31: nothing of a period that took no time is lost or doubled."""
+        pool = a_pool_at(JANUARY, a_schedule(100))
+
+        gained = switch(
+            pool,
+            JANUARY,
+            end=pool.schedules[0],
+            ending=Ending.EXPIRE,
+            begin=a_schedule(100, starts_at=JANUARY),
+        )
+
+        assert gained == [line(GRANTED, 100), line(VOIDED, -100)]
+        assert pool.balance == 100
 
 
 class TestQuantity:
@@ -825,6 +845,27 @@ class TestPlanChange:
         assert pool.balance == 50
 
 
+class TestEntries:
+    def test_of_what_schedules_do_are_the_doing_of_time(self):
+        """Carried, voided, settled: somebody changed the schedule, and time did the rest."""
+        pool = a_pool_at(JANUARY, a_schedule(100))
+        use(pool, 130, MID_JANUARY)
+        known = len(pool.entries)
+        begin = an_addon(500, starts_at=LATE_JANUARY, anchor_at=JANUARY)
+
+        switch(pool, LATE_JANUARY, end=pool.schedules[0], ending=Ending.CARRY, begin=begin)
+
+        entries = pool.entries[known:]
+        assert [(entry.type, entry.by_time) for entry in entries] == [
+            (GRANTED, True),
+            (SOURCE, True),
+            (TARGET, True),
+            (VOIDED, True),
+            (SOURCE, True),
+            (TARGET, True),
+        ]
+
+
 class TestCancellation:
     def test_voids_what_recurs_and_leaves_what_was_bought(self):
         """R32, first example: recurring 3,000 left and paid 2,000."""
@@ -849,6 +890,20 @@ class TestCancellation:
 
 
 class TestTurn:
+    def test_marks_what_has_to_be_written_although_it_gave_nothing(self):
+        """A period begins, and turns, also where credits are switched off."""
+        schedule = a_schedule(100, is_granted=False)
+        pool = a_pool(schedule)
+
+        timeline.turn(pool, JANUARY)
+        started, schedule.changed = schedule.changed, False
+        timeline.turn(pool, MID_JANUARY)
+        in_between = schedule.changed
+        timeline.turn(pool, FEBRUARY)
+
+        assert [started, in_between, schedule.changed] == [True, False, True]
+        assert (schedule.period_starts_at, schedule.next_at) == (FEBRUARY, MARCH)
+
     def test_does_nothing_twice(self):
         pool = a_pool_at(FEBRUARY, a_schedule(100), a_scheduled_grant(5, effective_at=FEBRUARY))
         before = figures(pool)
