@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from credits import consumption, pools
+from credits import consumption, lateness, pools
 from credits.consumption import Demand
 from workspace.actors import Actor
 from workspace.errors import DomainError
@@ -33,9 +33,10 @@ def consume(*, rows: Sequence[Row], actor: Actor, now: datetime) -> None:
     Demands on one pool are one transaction.
 
     Raises:
-        UnknownCustomer, CustomerIsArchived, UnknownCreditType, UnknownResource: naming the
-            rows at fault. Nothing is recorded.
+        UnknownCustomer, CustomerIsArchived, UnknownCreditType, UnknownResource,
+        UsedInTheFuture: naming the rows at fault. Nothing is recorded.
     """
+    refuse_future([row.demand.used_at for row in rows], now, field="consumptions")
     located = found(
         [(row.customer_id, row.credit_type_id, row.resource_id) for row in rows],
         lambda ids: pools.locate(
@@ -48,6 +49,15 @@ def consume(*, rows: Sequence[Row], actor: Actor, now: datetime) -> None:
         demands[pool_id].append(row.demand)
     for pool_id, asked in sorted(demands.items()):
         consumption.consume_several(pool_id=pool_id, demands=asked, actor=actor, now=now)
+
+
+def refuse_future(instants: Sequence[datetime | None], now: datetime, *, field: str) -> None:
+    """Refuse a batch with use of the future in it; see `lateness`.
+
+    Raises:
+        UsedInTheFuture: naming the rows at fault.
+    """
+    found(instants, lambda at: lateness.refuse_future(at, now, field=field), field=field)
 
 
 def found(ids: Sequence[Ids], find: Callable[[Ids], Found], *, field: str) -> list[Found]:

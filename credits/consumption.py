@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from catalog.amounts import ZERO, exact_json
-from credits import burn_order, ledger, pools, posting
+from credits import burn_order, lateness, ledger, pools, posting
 from credits.book import PoolState
 from credits.columns import Row
 from credits.models import Consumption, ConsumptionKind
@@ -69,7 +69,9 @@ def consume(
 
     Raises:
         InsufficientCredits: `strict`, and the pool cannot pay. Nothing is recorded.
+        UsedInTheFuture: the use cannot have taken place yet. Nothing is recorded.
     """
+    lateness.refuse_future(demand.used_at, now, field="createdAt")
     locked_pool = pools.lock(pool_id, now)
     [receipt] = spend(locked_pool, [demand], strict=strict, actor=actor, now=now)
     return receipt

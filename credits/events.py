@@ -40,8 +40,10 @@ def report(*, events: Sequence[Event], actor: Actor, now: datetime) -> int:
     All customers and resources are looked up before anything is written.
 
     Raises:
-        UnknownCustomer, UnknownResource: with the row at fault. Nothing is recorded.
+        UnknownCustomer, UnknownResource, UsedInTheFuture: with the rows at fault. Nothing is
+            recorded.
     """
+    batches.refuse_future([event.occurred_at for event in events], now, field="events")
     holders = batches.found(
         [(event.customer_id, event.resource_id) for event in events],
         lambda ids: entitlements.holder(*ids),

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,10 +19,15 @@ from subscriptions import customers
 from workspace.actors import Actor
 from workspace.acts import act
 from workspace.errors import BadInput
+from workspace.json import plain
 
 
 class FeatureNotMetered(BadInput):
     """Use of the feature is not measured, so it cannot be reported."""
+
+
+class UseBelowZero(BadInput):
+    """A report would bring the use of a feature below zero."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -84,8 +89,12 @@ def report(*, reports: Sequence[Report], actor: Actor, now: datetime) -> list[Re
 
     Raises:
         UnknownCustomer, CustomerIsArchived, UnknownResource, UnknownFeature,
-        FeatureNotMetered: with the rows at fault. Nothing is recorded.
+        FeatureNotMetered, UsedInTheFuture: with the rows at fault. Nothing is recorded.
+        UseBelowZero: a total below zero is set, of which nothing is recorded; or more is taken
+            off than was used, of which nothing is recorded for that customer.
     """
+    _refuse_negative_totals(reports)
+    batches.refuse_future([each.occurred_at for each in reports], now, field="usages")
     found = batches.found(
         [(each.customer_id, each.feature_id, each.resource_id) for each in reports],
         _find,
@@ -147,6 +156,7 @@ def _take_in(row: Known, scope: Scope, locked: Pools, *, actor: Actor, now: date
         if row.report.sets_total:
             rise -= entitlements.used(*where)
         record = _record(row, now)
+        _refuse_below_zero(row, record, included, now)
     paid = None
     for mapping in scope.mappings:
         if mapping.feature_id == row.feature.pk:
@@ -159,6 +169,36 @@ def _take_in(row: Known, scope: Scope, locked: Pools, *, actor: Actor, now: date
             paid = paid or Paid(mapping.credit_type, receipt)
     used = entitlements.used(*where)
     return Reported(record, row.report, used, window, paid, replayed)
+
+
+def _refuse_negative_totals(reports: Sequence[Report]) -> None:
+    faults = {
+        number: f"The use of {each.feature_id} cannot be set below 0."
+        for number, each in enumerate(reports)
+        if each.sets_total and each.value < 0
+    }
+    if faults:
+        first = min(faults)
+        raise UseBelowZero(f"usages[{first}]: {faults[first]}", field="usages", rows=faults)
+
+
+def _refuse_below_zero(
+    row: Known, record: UsageRecord, included: Included | None, now: datetime
+) -> None:
+    """Refuse a report that takes off more than was used, in the period that it counts in."""
+    if record.value >= 0:
+        return
+    window = included.window(record.occurred_at) if included else None
+    until = max(now, record.occurred_at)
+    if window is not None:
+        until = min(until, window[1] - timedelta.resolution)
+    used = entitlements.used(row.holder, row.feature, window, until)
+    if used < 0:
+        raise UseBelowZero(
+            f"{row.feature.name} was used {plain(used - record.value)} times: a report cannot "
+            f"take off {plain(-record.value)}.",
+            field="usages",
+        )
 
 
 def _find(ids: tuple[str, str, str | None]) -> tuple[Holder, Feature]:

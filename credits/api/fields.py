@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from credits.batches import LARGEST_BATCH
 from workspace.api.fields import TextField
-from workspace.text import validate_line
+from workspace.text import validate_line, validate_text
 
 MOST_DIMENSIONS = 100
 LONGEST_DIMENSION = 1024
@@ -104,6 +104,7 @@ class DimensionsField(serializers.Field[dict[str, Any], Any, dict[str, Any], Any
             case str():
                 if len(value) > LONGEST_DIMENSION:
                     self.fail("text")
+                validate_text(value)
             case int() | Decimal():
                 _, digits, exponent = Decimal(value).as_tuple()
                 if not isinstance(exponent, int) or len(digits) + abs(exponent) > 30:

@@ -17,6 +17,7 @@ from catalog.models import (
 )
 from catalog.transfer import shapes
 from catalog.transfer.shapes import Document, Entry
+from workspace.text import shows
 
 # Whatever shows: all scripts and signs, but no control characters and no halves of characters.
 SIGNS = st.characters(
@@ -26,7 +27,7 @@ SIGNS = st.characters(
 TRAPS = ["no", "null", "~", "1e5", "0x10", "2026-01-01", "- a", "a: b", "#", "'", "=cmd", "1_000"]
 NAMES = st.one_of(
     st.sampled_from(TRAPS),
-    st.text(SIGNS, min_size=1, max_size=20).filter(lambda text: text.strip()),
+    st.text(SIGNS, min_size=1, max_size=20).filter(shows),
 ).map(str.strip)
 TEXTS = st.one_of(st.just(""), NAMES)
 METADATA = st.dictionaries(NAMES, TEXTS, max_size=3)

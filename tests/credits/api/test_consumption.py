@@ -1,3 +1,4 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -310,10 +311,28 @@ class TestBadInput:
         assert answer.status == 400
         assert acme.balance("acme", "ai") == 100
 
+    def test_dates_to_come(self, acme):
+        """R38, F9: late is fine; a clock may be five minutes ahead, not more."""
+        ahead = {"createdAt": NOW + timedelta(minutes=6)}
+        batch = rows(1, 1)
+        batch["consumptions"][1] |= ahead
+
+        one = acme.consume("acme", "ai", 1, "k", **ahead)
+        several = acme.post("credits/consumption/async", batch)
+
+        assert (one.status, one.body["code"]) == (400, "UsedInTheFuture")
+        assert list(one.body["errors"]) == ["createdAt"]
+        assert (several.status, several.body["code"]) == (400, "UsedInTheFuture")
+        assert list(several.body["errors"]) == ["consumptions[1]"]
+        assert acme.balance("acme", "ai") == 100
+        just = NOW + timedelta(minutes=5)
+        assert acme.consume("acme", "ai", 1, "k", createdAt=just).status == 200
+
     @pytest.mark.parametrize(
         "dimensions",
         [
             *([], "a", 1, None, {"a": None}, {"a": []}, {"a": {}}, {"": 1}, {"x" * 256: 1}),
+            *({"a": "a\u202eb"}, {"a": "a\0b"}, {"a": "\u200b"}, {"\u200b": 1}),
             *({"a": "x" * 1025}, {f"d{n}": n for n in range(101)}, {"a": 10**40}, {"a\n": 1}),
         ],
     )

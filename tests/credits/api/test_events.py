@@ -1,3 +1,4 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -169,6 +170,9 @@ class TestReport:
             ({"idempotencyKey": " "}, "idempotencyKey"),
             ({"timestamp": "2026-02-30T00:00:00Z"}, "timestamp"),
             ({"dimensions": {"a": None}}, "dimensions"),
+            ({"dimensions": {"model": "a\u202eb"}}, "dimensions"),
+            ({"dimensions": {"\u200b": 1}}, "dimensions"),
+            ({"eventName": "\u200b"}, "eventName"),
             ({"resourceId": "a/b"}, "resourceId"),
         ],
     )
@@ -182,6 +186,19 @@ class TestReport:
         assert_shape(answer.body, REFUSAL)
         assert list(answer.body["errors"]) == [f"events[1].{field}"]
         assert acme.balance("acme", "ai") == 5000
+
+    def test_refuses_use_of_the_future_and_names_it(self, acme):
+        """R38, F9: late is fine; a clock may be five minutes ahead, not more."""
+        batch = events("image", "image", timestamp=NOW + timedelta(minutes=5))
+        early = {**batch["events"][1], "timestamp": NOW + timedelta(minutes=6)}
+
+        answer = acme.post("events", {"events": [batch["events"][0], early]})
+
+        assert (answer.status, answer.body["code"]) == (400, "UsedInTheFuture")
+        assert list(answer.body["errors"]) == ["events[1]"]
+        assert UsageEvent.objects.count() == 0
+        assert acme.balance("acme", "ai") == 5000
+        assert acme.post("events", batch).status == 200
 
     @pytest.mark.parametrize("size", [0, 1001])
     def test_refuses_batches_of_no_rows_and_of_too_many(self, acme, size):

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -187,6 +189,52 @@ class TestReport:
         assert_shape(answer.body, REFUSAL)
         assert list(answer.body["errors"]) == [f"usages[1].{field}"]
         assert acme.balance("acme", "ai") == 5000
+
+    @pytest.mark.parametrize("feature", ["images", "seats"])
+    def test_never_brings_use_below_zero(self, acme, feature):
+        report(acme, 5, featureId=feature)
+        row = {"customerId": "acme", "featureId": feature}
+
+        [to_zero] = report(acme, -5, featureId=feature)
+        below = acme.post("usage", {"usages": [{**row, "value": 3}, {**row, "value": -4}]})
+        total = acme.post(
+            "usage",
+            {"usages": [{**row, "value": 1}, {**row, "value": -1, "updateBehavior": "SET"}]},
+        )
+
+        assert to_zero["currentUsage"] == 0
+        assert (below.status, below.body["code"]) == (400, "UseBelowZero")
+        assert "was used 3 times: a report cannot take off 4" in below.body["message"]
+        assert (total.status, total.body["code"]) == (400, "UseBelowZero")
+        assert list(total.body["errors"]) == ["usages[1]"]
+        assert UsageRecord.objects.count() == 2
+
+    def test_never_brings_the_use_of_an_earlier_period_below_zero(self, acme):
+        """R38: a late report counts in the period that it is of."""
+        report(acme, 5)
+        january, acme.now = acme.now, acme.now + timedelta(days=40)
+        report(acme, 7)
+        row = {"customerId": "acme", "featureId": "images", "createdAt": january}
+
+        allowed = acme.post("usage", {"usages": [{**row, "value": -5}]})
+        refused = acme.post("usage", {"usages": [{**row, "value": -1}]})
+
+        assert (allowed.status, refused.status) == (201, 400)
+        assert allowed.data[0]["currentUsage"] == 7
+
+    def test_refuses_use_of_the_future_and_names_it(self, acme):
+        """R38, F9."""
+        rows = [
+            {"customerId": "acme", "featureId": "images", "value": 1, "createdAt": NOW + ahead}
+            for ahead in (timedelta(minutes=5), timedelta(minutes=6))
+        ]
+
+        answer = acme.post("usage", {"usages": rows})
+
+        assert (answer.status, answer.body["code"]) == (400, "UsedInTheFuture")
+        assert list(answer.body["errors"]) == ["usages[1]"]
+        assert UsageRecord.objects.count() == 0
+        assert acme.post("usage", {"usages": rows[:1]}).status == 201
 
     def test_refuses_what_would_cost_more_than_any_amount(self, acme):
         """R46, F17."""
