@@ -28,6 +28,7 @@ class ProductFields(TypedDict, total=False):
     start_plan: Package | None
     end_setup: str
     downgrade_plan: Package | None
+    downgrade_time: str
     cancellation_time: str
     prorate_at_period_end: bool | None
     usage_reset: str

@@ -46,6 +46,7 @@ STIPEND_PRODUCTION = env.bool("STIPEND_PRODUCTION", default=False)
 STIPEND_SWEEP_SECONDS = env.float("STIPEND_SWEEP_SECONDS", default=60)
 # Tasks that look for rows that are due, every tick.
 STIPEND_SWEEPS = [
+    "subscriptions.tasks.write_down_updates",
     "subscriptions.tasks.roll_out",
     "credits.tasks.sweep",
     "workspace.tasks.tidy_up",

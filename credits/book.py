@@ -57,11 +57,13 @@ class Ending(StrEnum):
     EXPIRE: they end with the schedule or their period, whichever is earlier (R25, R26).
     VOID: what is left of them is taken back (R32, R31 ALWAYS_RESET).
     CARRY: their consumption moves to what starts at that instant, then as VOID (R29–R31).
+    HAND_OVER: the same source goes on with other terms; they are its successor's (R27).
     """
 
     EXPIRE = "EXPIRE"
     VOID = "VOID"
     CARRY = "CARRY"
+    HAND_OVER = "HAND_OVER"
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -69,8 +71,13 @@ class ScheduleState:
     """What one source gives a pool, on which cadence, and how much it gave this period.
 
     `mark` is everything granted in the current period and never falls; `given_back` is
-    what changes voided of it. The period is [`period_starts_at`, `next_at`); both are
-    None until the schedule has started.
+    what changes voided of it; `used_elsewhere` is what the source gave in that period in
+    pools it was transferred from and did not get back. The period is [`period_starts_at`,
+    `next_at`); both are None until the schedule has started.
+
+    What a scheduled update of the subscription does stands beside the terms of today, so
+    that it can be taken back: `planned_end_at` with `planned_ending` comes before `ends_at`,
+    and `is_planned` begins only by the update.
     """
 
     pk: int | None = None
@@ -84,11 +91,15 @@ class ScheduleState:
     starts_at: datetime
     ends_at: datetime | None = None
     ending: Ending = Ending.EXPIRE
+    planned_end_at: datetime | None = None
+    planned_ending: Ending | None = None
+    is_planned: bool = False
     is_override: bool = False
     is_granted: bool = True
     has_soft_limit: bool = False
     mark: Decimal = ZERO
     given_back: Decimal = ZERO
+    used_elsewhere: Decimal = ZERO
     period_starts_at: datetime | None = None
     next_at: datetime | None = None
     ended: bool = False
@@ -100,9 +111,30 @@ class ScheduleState:
         return self.next_at is not None and not self.ended
 
     @property
+    def over_at(self) -> datetime | None:
+        """When it ends, by itself or by a scheduled update; None if never."""
+        if self.planned_end_at is None or self.ends_at is None:
+            return self.planned_end_at or self.ends_at
+        return min(self.planned_end_at, self.ends_at)
+
+    def finish(self) -> None:
+        """Be over, by whichever end came first."""
+        if self.planned_ending is not None and self.over_at != self.ends_at:
+            assert self.planned_end_at is not None, "a planned ending has an instant"
+            self.ends_at = max(self.planned_end_at, self.starts_at)
+            self.ending = self.planned_ending
+        self.planned_end_at = self.planned_ending = None
+        self.ended = self.changed = True
+
+    @property
     def source(self) -> tuple[int, int]:
         """What a mark belongs to: one package in one subscription."""
         return self.subscription_id, self.source_id
+
+    @property
+    def period(self) -> tuple[datetime | None, datetime | None]:
+        """The period it is in, [start, end)."""
+        return self.period_starts_at, self.next_at
 
     @property
     def grants_until(self) -> datetime | None:

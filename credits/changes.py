@@ -6,19 +6,21 @@ the right instant, today or next year (R13, R14, R18, R25–R32).
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from catalog.models import Behaviour, CreditType
 from credits import ledger, pools, recurring, timeline
-from credits.book import Ending, PoolState, ScheduleState
+from credits.book import ZERO, Ending, PoolState, ScheduleState
 from credits.models import Pool, Schedule
 from credits.pools import LockedPool
 from credits.recurring import Allowance
+from subscriptions import periods, terms
 from subscriptions.causes import Cause
 from subscriptions.entitlements import CreditSource, credit_sources
 from subscriptions.models import Subscription
+from subscriptions.terms import Terms
 from workspace.actors import SYSTEM, Actor
 
 
@@ -41,41 +43,65 @@ def apply(
         cause: why it changed; decides what happens to credits already given.
         resets: of a plan change, whether use starts afresh instead of being carried (R31).
     """
-    wanted = _wanted(subscription, now)
-    addons = subscription.addons.values_list("addon_id", flat=True)
-    held = {subscription.plan_id, *addons}
-    locked = _lock_pools(subscription, wanted, now)
-    for locked_pool in locked:
-        allowances = wanted.get(locked_pool.row.credit_type_id, [])
-        plan(
-            locked_pool.state,
-            subscription,
-            allowances,
-            held=held,
-            cause=cause,
-            resets=resets,
-            now=now,
-        )
+    today = terms.at(subscription, now)
+    steps = [_step(Change(cause, resets, subscription, now, today.package_ids), today)]
+    upcoming = terms.upcoming(subscription, now)
+    if upcoming is not None:
+        then = upcoming.terms
+        at = upcoming.takes_effect_at
+        change = Change(upcoming.cause, upcoming.resets, subscription, at, then.package_ids)
+        steps.append(_step(change, then))
+    locked = _lock_pools(subscription, steps, now)
+    elsewhere, here = _by_resource(locked, subscription)
+    for locked_pool in elsewhere:
+        _reconcile(locked_pool.state, [], steps[0].change)
+        timeline.turn(locked_pool.state, now)
+    for locked_pool in here:
+        credit_type_id = locked_pool.row.credit_type_id
+        plan(locked_pool.state, [step.of(credit_type_id) for step in steps])
+        if cause == Cause.TRANSFER:
+            _bring_use_along(locked_pool, elsewhere, subscription, now)
         timeline.turn(locked_pool.state, now)
     ledger.write(locked, actor=actor, now=now)
 
 
-def plan(
-    pool: PoolState,
-    subscription: Subscription,
-    allowances: list[Allowance],
-    *,
-    held: Collection[int] = (),
-    cause: Cause,
-    resets: bool = False,
-    now: datetime,
-) -> None:
-    """Edit a pool's schedules so that they say `allowances`, on paper and without acting.
+@dataclass(slots=True, frozen=True)
+class Change:
+    """One change of one subscription at one instant, today or later.
 
-    Preview and apply share this step; `timeline.turn` then does what is due. `held` are the
-    packages that the subscription has, whether or not they still include these credits.
+    `held` are the packages that the subscription has from then on, whether or not they still
+    include credits.
     """
-    _reconcile(pool, allowances, Change(cause, resets, subscription, now, frozenset(held)))
+
+    cause: Cause
+    resets: bool
+    subscription: Subscription
+    at: datetime
+    held: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True, frozen=True)
+class Step:
+    """A change, and per credit type who grants from then on, and how much."""
+
+    change: Change
+    given: Mapping[int, list[Allowance]]
+
+    def of(self, credit_type_id: int) -> tuple[Change, list[Allowance]]:
+        """What it means for one credit type."""
+        return self.change, self.given.get(credit_type_id, [])
+
+
+def plan(pool: PoolState, steps: Sequence[tuple[Change, list[Allowance]]]) -> None:
+    """Edit a pool's schedules so that they say what each change lets grant, without acting.
+
+    The first change is of today; a second one is a scheduled update. Preview and apply share
+    this step; `timeline.turn` then does what is due.
+    """
+    (change, allowances), *later = steps
+    _reconcile(pool, allowances, change)
+    for upcoming, then in later:
+        _foresee(pool, then, upcoming)
 
 
 @dataclass(slots=True, frozen=True)
@@ -86,17 +112,6 @@ class Span:
     starts_at: datetime
     ends_at: datetime | None
     ending: Ending
-
-
-@dataclass(slots=True, frozen=True)
-class Change:
-    """One change of one subscription at one instant."""
-
-    cause: Cause
-    resets: bool
-    subscription: Subscription
-    now: datetime
-    held: frozenset[int]
 
 
 def spans(subscription: Subscription, now: datetime) -> list[Span]:
@@ -124,11 +139,11 @@ def spans(subscription: Subscription, now: datetime) -> list[Span]:
     return [span for span in stretches if span.ends_at is None or span.ends_at > span.starts_at]
 
 
-def _wanted(subscription: Subscription, now: datetime) -> dict[int, list[Allowance]]:
-    """Per credit type, who grants and how much, if the subscription grants at all."""
+def _step(change: Change, agreed: Terms) -> Step:
+    """Per active credit type, who grants under these terms, if anybody does (R3, R15, R16)."""
     by_type: dict[int, list[CreditSource]] = defaultdict(list)
-    if spans(subscription, now):
-        sources = credit_sources(subscription)
+    if spans(change.subscription, change.at):
+        sources = credit_sources(agreed)
         active = CreditType.objects.active().filter(
             pk__in={source.credit_type_id for source in sources}
         )
@@ -136,18 +151,19 @@ def _wanted(subscription: Subscription, now: datetime) -> dict[int, list[Allowan
         for source in sources:
             if source.credit_type_id in given:
                 by_type[source.credit_type_id].append(source)
-    return {credit_type: recurring.in_force(sources) for credit_type, sources in by_type.items()}
+    return Step(change, {key: recurring.in_force(found) for key, found in by_type.items()})
 
 
 def _lock_pools(
-    subscription: Subscription, credit_types: Iterable[int], now: datetime
+    subscription: Subscription, steps: Iterable[Step], now: datetime
 ) -> list[LockedPool]:
-    """All pools that the subscription gives to, or gave to, brought up to now."""
+    """All pools that the subscription gives to, will or did, brought up to now."""
     known = set(
         Schedule.objects.filter(subscription=subscription, ended=False).values_list(
             "pool_id", flat=True
         )
     )
+    wanted = {credit_type_id for step in steps for credit_type_id in step.given}
     opened = {
         pools.open_pool(
             customer_id=subscription.customer_id,
@@ -155,38 +171,123 @@ def _lock_pools(
             resource_id=subscription.resource_id,
             now=now,
         )
-        for credit_type_id in sorted(credit_types)
+        for credit_type_id in sorted(wanted)
     }
     return pools.lock_several(known | opened, now, with_schedules=True)
 
 
-def _reconcile(pool: PoolState, allowances: list[Allowance], change: Change) -> None:
-    """Edit the pool's schedules of this subscription so that they say `allowances`."""
-    mine = [
+def _by_resource(
+    locked: Iterable[LockedPool], subscription: Subscription
+) -> tuple[list[LockedPool], list[LockedPool]]:
+    """The pools that the subscription was moved away from, and its own."""
+    parts: tuple[list[LockedPool], list[LockedPool]] = ([], [])
+    for locked_pool in locked:
+        parts[locked_pool.row.resource_id == subscription.resource_id].append(locked_pool)
+    return parts
+
+
+def _bring_use_along(
+    locked_pool: LockedPool,
+    elsewhere: Iterable[LockedPool],
+    subscription: Subscription,
+    now: datetime,
+) -> None:
+    """Count what was used of each source before it was moved here: it is not given again.
+
+    What a source gave in its running period and did not get back, less what it gave in this
+    very pool before (it may return).
+    """
+    left = [
         schedule
-        for schedule in pool.schedules
-        if schedule.subscription_id == change.subscription.pk and not schedule.ended
+        for other in elsewhere
+        if other.row.credit_type_id == locked_pool.row.credit_type_id
+        for schedule in other.state.schedules
+        if schedule.subscription_id == subscription.pk and schedule.ends_at == now
     ]
-    pending = {schedule.source_id: schedule for schedule in mine if schedule.next_at is None}
+    for arriving in locked_pool.state.schedules:
+        if arriving.next_at is not None or arriving.starts_at > now:
+            continue
+        for schedule in left:
+            period = periods.containing(arriving.anchor_at, arriving.cadence, now)
+            if schedule.source == arriving.source and period == schedule.period:
+                own = timeline.net_given(locked_pool.state, arriving.source, period)
+                arriving.used_elsewhere = max(ZERO, timeline.net_of(schedule) - own)
+
+
+def _reconcile(pool: PoolState, allowances: list[Allowance], change: Change) -> None:
+    """Edit the pool's schedules of this subscription so that they say `allowances`.
+
+    What an update would have done is taken back first: it is planned anew afterwards.
+    """
+    mine = _lasting(pool, change)
+    for planned in mine:
+        if planned.planned_end_at is not None:
+            planned.planned_end_at = planned.planned_ending = None
+            planned.changed = True
+    waiting = [schedule for schedule in mine if schedule.next_at is None]
+    pending = {schedule.source_id: schedule for schedule in waiting if not schedule.is_planned}
     running = {schedule.source_id: schedule for schedule in mine if schedule.next_at is not None}
     switch = Switch.between(running, pending, allowances, change)
-    for future in (schedule for schedule in mine if schedule.next_at is None):
+    for future in waiting:
         _drop(pool, future)
     for allowance in allowances:
         schedule = running.pop(allowance.source.source_id, None)
         for span in switch.spans:
-            is_current = span.starts_at <= change.now
+            is_current = span.starts_at <= change.at
             if is_current and schedule is not None and switch.keeps(schedule, allowance, span):
                 _adjust(pool, schedule, allowance, span)
             elif is_current and schedule is not None:
-                over_at = switch.finish(schedule)
+                over_at = _finish(schedule, switch)
                 _add(pool, allowance, span, change, not_before=over_at)
             elif is_current:
                 _add(pool, allowance, span, change, not_before=switch.begins(allowance))
             else:
                 _add(pool, allowance, span, change, not_before=span.starts_at)
-    for schedule in running.values():
-        switch.finish(schedule)
+    for leaving in running.values():
+        _finish(leaving, switch)
+
+
+def _foresee(pool: PoolState, allowances: list[Allowance], change: Change) -> None:
+    """Write down beside the schedules of today what an update will do at its instant.
+
+    The same rules as in `_reconcile`, applied to what runs then; all of it can be taken back.
+    """
+    mine = [each for each in _lasting(pool, change) if each.ends_at is None or _lasts(each, change)]
+    later = {each.source_id: each for each in mine if each.starts_at >= change.at}
+    running = {each.source_id: each for each in mine if each.starts_at < change.at}
+    switch = Switch.between(running, later, allowances, change)
+    for each in mine:
+        if each.starts_at >= change.at:
+            _plan_end(each, change.at, Ending.VOID)
+    for allowance in allowances:
+        held = running.pop(allowance.source.source_id, None)
+        for span in switch.spans:
+            begins_at = span.starts_at
+            if begins_at <= change.at and held is None:
+                begins_at = switch.begins(allowance)
+            elif begins_at <= change.at and held is not None:
+                if not switch.keeps(held, allowance, span):
+                    begins_at = _plan_end(held, *switch.end_of(held))
+                elif _says(held, allowance, span):
+                    continue
+                else:
+                    begins_at = _plan_end(held, change.at, Ending.HAND_OVER)
+            _add(pool, allowance, span, change, not_before=begins_at, is_planned=True)
+    for leaving in running.values():
+        _plan_end(leaving, *switch.end_of(leaving))
+
+
+def _lasting(pool: PoolState, change: Change) -> list[ScheduleState]:
+    return [
+        schedule
+        for schedule in pool.schedules
+        if schedule.subscription_id == change.subscription.pk and not schedule.ended
+    ]
+
+
+def _lasts(schedule: ScheduleState, change: Change) -> bool:
+    """Whether a schedule that ends does so after the change."""
+    return schedule.ends_at is not None and schedule.ends_at > change.at
 
 
 @dataclass(slots=True, frozen=True)
@@ -219,17 +320,17 @@ class Switch:
         overrides = granting != set(running) and (
             any(schedule.is_override for schedule in running.values()) or bool(overriding)
         )
-        begins_at = change.now
+        begins_at = change.at
         if change.cause == Cause.MIGRATION and overrides:
-            ends = [_period_end(schedule) for schedule in running.values()]
-            begins_at = min(ends, default=change.now)
+            ends = [_period_end(schedule, change.at) for schedule in running.values()]
+            begins_at = min(ends, default=change.at)
         waits = (
-            change.cause not in (Cause.ANCHOR, Cause.PLAN_CHANGE)
+            change.cause not in (Cause.TRANSFER, Cause.ANCHOR, Cause.PLAN_CHANGE)
             and overriding <= running.keys() | pending.keys()
         )
         return cls(
             change=change,
-            spans=spans(change.subscription, change.now),
+            spans=spans(change.subscription, change.at),
             begins_at=begins_at,
             overrides=overrides,
             waits=waits,
@@ -248,24 +349,20 @@ class Switch:
             and schedule.is_override == _is_override(allowance)
         )
 
-    def finish(self, schedule: ScheduleState) -> datetime:
-        """Set the end of a running schedule; return when its successor may begin."""
-        schedule.changed = True
+    def end_of(self, schedule: ScheduleState) -> tuple[datetime, Ending]:
+        """When and how a schedule ends that gives way; then its successor may begin."""
+        at = self.change.at
         if self._retires(schedule):
-            self._end_with_subscription(schedule)
-        elif self.change.cause == Cause.ANCHOR:
-            schedule.ends_at, schedule.ending = self.change.now, Ending.EXPIRE
-        elif self.change.cause == Cause.MIGRATION:
-            over_at = self.begins_at if self.overrides else _period_end(schedule)
-            if schedule.ends_at is None or over_at < schedule.ends_at:
-                on_time = over_at == schedule.next_at
-                schedule.ends_at = over_at
-                schedule.ending = Ending.EXPIRE if on_time else Ending.CARRY
-        else:
-            schedule.ends_at = self.change.now
-            schedule.ending = Ending.CARRY if self._carries(schedule) else Ending.VOID
-        assert schedule.ends_at is not None, "every branch sets an end"
-        return schedule.ends_at
+            return self._end_with_subscription(schedule)
+        if self.change.cause == Cause.ANCHOR:
+            return at, Ending.EXPIRE
+        if self.change.cause == Cause.MIGRATION:
+            reset_at = _period_end(schedule, at)
+            over_at = self.begins_at if self.overrides else reset_at
+            if schedule.ends_at is not None and schedule.ends_at <= over_at:
+                return schedule.ends_at, schedule.ending
+            return over_at, Ending.EXPIRE if over_at == reset_at else Ending.CARRY
+        return at, Ending.CARRY if self._carries(schedule) else Ending.VOID
 
     def _retires(self, schedule: ScheduleState) -> bool:
         """Whether it ends at a reset that an earlier migration chose, and may until then."""
@@ -274,15 +371,17 @@ class Switch:
             and bool(self.spans)
             and schedule.source_id in self.change.held
             and schedule.ends_at is not None
-            and schedule.ends_at > self.change.now
+            and schedule.ends_at > self.change.at
             and (schedule.ending == Ending.CARRY or schedule.ends_at == schedule.next_at)
         )
 
-    def _end_with_subscription(self, schedule: ScheduleState) -> None:
+    def _end_with_subscription(self, schedule: ScheduleState) -> tuple[datetime, Ending]:
         """Nothing outlives the subscription (R32)."""
+        assert schedule.ends_at is not None, "what retires has an end"
         last = self.spans[-1].ends_at
-        if last is not None and (schedule.ends_at is None or last < schedule.ends_at):
-            schedule.ends_at, schedule.ending = last, Ending.VOID
+        if last is not None and last < schedule.ends_at:
+            return last, Ending.VOID
+        return schedule.ends_at, schedule.ending
 
     def _carries(self, schedule: ScheduleState) -> bool:
         """Whether what was consumed goes along: overrides (R29, R30), plan changes (R31)."""
@@ -295,10 +394,39 @@ def _is_override(allowance: Allowance) -> bool:
     return allowance.source.behaviour == Behaviour.OVERRIDE
 
 
-def _period_end(schedule: ScheduleState) -> datetime:
-    """When the current period of a schedule in force is over."""
-    assert schedule.next_at is not None, "a schedule in force has a period"
-    return schedule.next_at
+def _period_end(schedule: ScheduleState, at: datetime) -> datetime:
+    """When the period of a schedule is over that `at` lies in, or just ends with."""
+    if schedule.next_at is not None and at <= schedule.next_at:
+        return schedule.next_at
+    start, end = periods.containing(schedule.anchor_at, schedule.cadence, at)
+    return at if start == at else end
+
+
+def _finish(schedule: ScheduleState, switch: Switch) -> datetime:
+    """Set the end of a running schedule; return when its successor may begin."""
+    schedule.ends_at, schedule.ending = switch.end_of(schedule)
+    schedule.changed = True
+    return schedule.ends_at
+
+
+def _plan_end(schedule: ScheduleState, at: datetime, ending: Ending) -> datetime:
+    """Let an update end a schedule, unless it ends by then; return when it does."""
+    if schedule.ends_at is not None and schedule.ends_at <= at:
+        return schedule.ends_at
+    schedule.planned_end_at, schedule.planned_ending = at, ending
+    schedule.changed = True
+    return at
+
+
+def _says(schedule: ScheduleState, allowance: Allowance, span: Span) -> bool:
+    """Whether a schedule that goes on says all that `allowance` does already."""
+    source = allowance.source
+    return (
+        (schedule.name, schedule.amount) == (source.name, allowance.amount)
+        and schedule.is_granted == source.is_granted
+        and schedule.has_soft_limit == source.has_soft_limit
+        and (schedule.ends_at, schedule.ending) == (span.ends_at, span.ending)
+    )
 
 
 def _drop(pool: PoolState, future: ScheduleState) -> None:
@@ -321,7 +449,7 @@ def _adjust(pool: PoolState, schedule: ScheduleState, allowance: Allowance, span
     schedule.ends_at, schedule.ending = span.ends_at, span.ending
     schedule.changed = True
     for grant in pool.open_grants:
-        if grant.schedule is schedule and grant.expires_at != schedule.grants_until:
+        if timeline.belongs(grant, schedule) and grant.expires_at != schedule.grants_until:
             grant.expires_at, grant.changed = schedule.grants_until, True
 
 
@@ -332,6 +460,7 @@ def _add(
     change: Change,
     *,
     not_before: datetime,
+    is_planned: bool = False,
 ) -> None:
     """Write a new schedule, unless its stretch is over before it could begin."""
     starts_at = max(span.starts_at, not_before)
@@ -350,6 +479,7 @@ def _add(
             starts_at=starts_at,
             ends_at=span.ends_at,
             ending=span.ending,
+            is_planned=is_planned,
             is_override=_is_override(allowance),
             is_granted=source.is_granted,
             has_soft_limit=source.has_soft_limit,

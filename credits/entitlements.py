@@ -317,7 +317,7 @@ def _included(
     """
     bought: dict[int, list[Part]] = {}
     for subscription in subscriptions:
-        for effective in effective_features(subscription):
+        for effective in effective_features(subscription, now):
             part = Part(
                 effective,
                 anchor=subscription.billing_cycle_anchor,

@@ -67,8 +67,9 @@ def mappings_in_force(
     """
     subscriptions = Subscription.objects.filter(customer=customer, resource=resource_id)
     found: dict[tuple[int, int], ConsumptionMapping] = {}
-    for subscription in subscriptions.in_force(now).order_by("started_at", "pk"):
-        for mapping in effective_mappings(subscription):
+    in_force = subscriptions.in_force(now).select_related("plan_version")
+    for subscription in in_force.order_by("started_at", "pk"):
+        for mapping in effective_mappings(subscription, now):
             found.setdefault((mapping.feature_id, mapping.credit_type_id), mapping)
     return list(found.values())
 

@@ -251,11 +251,15 @@ SCHEDULE = Columns(
     "starts_at",
     "ends_at",
     "ending",
+    "planned_end_at",
+    "planned_ending",
+    "is_planned",
     "is_override",
     "is_granted",
     "has_soft_limit",
     "mark",
     "given_back",
+    "used_elsewhere",
     "period_starts_at",
     "next_at",
     "ended",
@@ -370,8 +374,9 @@ def _schedules_that_matter(pool_ids: Collection[int]) -> list[list[Any]]:
 
 def _schedule_state(columns: Sequence) -> ScheduleState:
     (pk, subscription_id, source_id, source_is_addon, name, amount, cadence, anchor_at, starts_at,
-     ends_at, ending, is_override, is_granted, has_soft_limit, mark, given_back, period_starts_at,
-     next_at, ended) = columns  # fmt: skip
+     ends_at, ending, planned_end_at, planned_ending, is_planned, is_override, is_granted,
+     has_soft_limit, mark, given_back, used_elsewhere, period_starts_at, next_at,
+     ended) = columns  # fmt: skip
     return ScheduleState(
         pk=pk,
         subscription_id=subscription_id,
@@ -384,11 +389,15 @@ def _schedule_state(columns: Sequence) -> ScheduleState:
         starts_at=starts_at,
         ends_at=ends_at,
         ending=Ending(ending),
+        planned_end_at=planned_end_at,
+        planned_ending=Ending(planned_ending) if planned_ending else None,
+        is_planned=is_planned,
         is_override=is_override,
         is_granted=is_granted,
         has_soft_limit=has_soft_limit,
         mark=mark,
         given_back=given_back,
+        used_elsewhere=used_elsewhere,
         period_starts_at=period_starts_at,
         next_at=next_at,
         ended=ended,

@@ -106,7 +106,7 @@ def _granted_at_once(
     if row is not None:
         state = timeline.advance(pools.load([row], with_schedules=True)[0], now)[0]
     before = len(state.entries)
-    changes.plan(state, subscription, allowances, cause=Cause.START, now=now)
+    changes.plan(state, [(changes.Change(Cause.START, False, subscription, now), allowances)])
     timeline.turn(state, now)
     granted = [
         entry

@@ -52,13 +52,18 @@ def next_reset_at(pool: PoolState) -> datetime | None:
     """When the next recurring grant is due: a period turns, or a schedule begins (R43).
 
     A trial's successor begins where the trial ends; a schedule that ends with its period,
-    or before, turns no more.
+    or before, turns no more. What takes over from the same source turns when that one would.
     """
+    lasting = [schedule for schedule in pool.schedules if not schedule.ended]
+    handing_over = [each for each in lasting if each.planned_ending == Ending.HAND_OVER]
+    taking_over = {(each.source, each.planned_end_at) for each in handing_over}
     return min(
         (
             schedule.next_at or schedule.starts_at
-            for schedule in pool.schedules
-            if schedule.is_granted and not schedule.ended and _grants_again(schedule)
+            for schedule in lasting
+            if schedule.is_granted
+            and _grants_again(schedule)
+            and (schedule.source, schedule.starts_at) not in taking_over
         ),
         default=None,
     )
@@ -66,7 +71,9 @@ def next_reset_at(pool: PoolState) -> datetime | None:
 
 def _grants_again(schedule: ScheduleState) -> bool:
     upcoming = schedule.next_at or schedule.starts_at
-    return schedule.ends_at is None or upcoming < schedule.ends_at
+    if schedule.planned_ending == Ending.HAND_OVER:
+        return schedule.ends_at is None or upcoming < schedule.ends_at
+    return schedule.over_at is None or upcoming < schedule.over_at
 
 
 def turn(pool: PoolState, at: datetime) -> None:
@@ -79,10 +86,10 @@ def turn(pool: PoolState, at: datetime) -> None:
     ending = [
         schedule
         for schedule in pool.schedules
-        if not schedule.ended and schedule.ends_at is not None and schedule.ends_at <= at
+        if not schedule.ended and schedule.over_at is not None and schedule.over_at <= at
     ]
     for schedule in ending:
-        schedule.ended = schedule.changed = True
+        schedule.finish()
     for grant in burn_order.ordered(_expired(pool, ending, at)):
         pool.close(grant, EntryType.EXPIRED, at, by_time=True)
     starting = [schedule for schedule in pool.schedules if _starts(schedule, at)]
@@ -133,8 +140,8 @@ def _instants(pool: PoolState) -> Iterator[datetime]:
     for schedule in pool.schedules:
         if schedule.ended:
             continue
-        if schedule.ends_at is not None:
-            yield schedule.ends_at
+        if schedule.over_at is not None:
+            yield schedule.over_at
         if schedule.next_at is None:
             yield schedule.starts_at
         else:
@@ -149,17 +156,16 @@ def _expired(pool: PoolState, ending: list[ScheduleState], at: datetime) -> list
         if grant.stage != Stage.CLOSED
         and (
             (grant.expires_at is not None and grant.expires_at <= at)
-            or (grant.schedule in ending and _expires_with_schedule(grant, at))
+            or any(
+                belongs(grant, schedule) and _expires_with_schedule(grant, schedule, at)
+                for schedule in ending
+            )
         )
     ]
 
 
-def _expires_with_schedule(grant: GrantState, at: datetime) -> bool:
-    return (
-        grant.schedule is not None
-        and grant.schedule.ending == Ending.EXPIRE
-        and grant.effective_at < at
-    )
+def _expires_with_schedule(grant: GrantState, schedule: ScheduleState, at: datetime) -> bool:
+    return schedule.ending == Ending.EXPIRE and grant.effective_at < at
 
 
 def _takes_effect(grant: GrantState, at: datetime) -> bool:
@@ -184,6 +190,7 @@ def _start(pool: PoolState, schedule: ScheduleState, at: datetime) -> None:
         schedule.mark = max(schedule.mark, earlier.mark)
         given_back = earlier.given_back + _to_give_back(pool, earlier)
         schedule.given_back = max(schedule.given_back, given_back)
+        schedule.used_elsewhere = max(schedule.used_elsewhere, earlier.used_elsewhere)
 
 
 def _in_the_same_period(pool: PoolState, schedule: ScheduleState) -> list[ScheduleState]:
@@ -199,8 +206,24 @@ def _in_the_same_period(pool: PoolState, schedule: ScheduleState) -> list[Schedu
     ]
 
 
+def net_of(schedule: ScheduleState) -> Decimal:
+    """What a source gave in its period and did not get back, here and elsewhere."""
+    return schedule.mark - schedule.given_back + schedule.used_elsewhere
+
+
+def net_given(
+    pool: PoolState, source: tuple[int, int], period: tuple[datetime | None, datetime | None]
+) -> Decimal:
+    """What a source that has left the pool gave in it in `period` and did not get back."""
+    left = [each for each in pool.schedules if (each.source, each.period) == (source, period)]
+    mark = max((each.mark for each in left), default=ZERO)
+    return mark - max((each.given_back for each in left), default=ZERO)
+
+
 def _to_give_back(pool: PoolState, ending: ScheduleState) -> Decimal:
     """What the end of a schedule will take back of what it has in the pool."""
+    if ending.ending == Ending.HAND_OVER:
+        return ZERO
     held = _given_by(pool, ending)
     if ending.ending == Ending.CARRY:
         return sum((grant.amount for grant in held), ZERO)
@@ -213,13 +236,13 @@ def _roll(schedule: ScheduleState, at: datetime) -> None:
         schedule.period_starts_at, schedule.next_at = periods.containing(
             schedule.anchor_at, schedule.cadence, at
         )
-        schedule.mark = schedule.given_back = ZERO
+        schedule.mark = schedule.given_back = schedule.used_elsewhere = ZERO
         schedule.changed = True
 
 
 def _issue(pool: PoolState, schedule: ScheduleState, at: datetime) -> GrantState | None:
     """The step from the mark to the amount, if there is one (R22, R23, R27)."""
-    due = schedule.amount - (schedule.mark - schedule.given_back)
+    due = schedule.amount - (schedule.mark - schedule.given_back) - schedule.used_elsewhere
     if not schedule.is_granted or due <= 0:
         return None
     grant = GrantState(
@@ -241,7 +264,23 @@ def _issue(pool: PoolState, schedule: ScheduleState, at: datetime) -> GrantState
 
 
 def _given_by(pool: PoolState, schedule: ScheduleState) -> list[GrantState]:
-    return [grant for grant in pool.open_grants if grant.schedule is schedule]
+    return [grant for grant in pool.open_grants if belongs(grant, schedule)]
+
+
+def belongs(grant: GrantState, schedule: ScheduleState) -> bool:
+    """Whether `schedule` gave the grant, or another one that handed over to it.
+
+    Of a source at most one schedule runs at a time; what handed over has ended.
+    """
+    giver = grant.schedule
+    return giver is schedule or (
+        giver is not None
+        and giver.ended
+        and giver.ending == Ending.HAND_OVER
+        and giver.source == schedule.source
+        and giver.starts_at <= schedule.starts_at
+        and giver.next_at == schedule.next_at
+    )
 
 
 def _carry(
@@ -264,7 +303,9 @@ def _carry(
 
 
 def _take_back(pool: PoolState, schedule: ScheduleState, at: datetime) -> None:
-    """Void what an ended source has left, and note it as given back."""
+    """Void what an ended source has left, and note it as given back; unless it goes on."""
+    if schedule.ending == Ending.HAND_OVER:
+        return
     for grant in burn_order.ordered(_given_by(pool, schedule)):
         schedule.given_back += pool.close(grant, EntryType.VOIDED, at, by_time=True)
 

@@ -33,7 +33,7 @@ def cancel(
         SubscriptionEnded: it expired.
         InvalidEndDate: a date is needed and missing, or lies in the past.
     """
-    subscription = finding.lock(subscription_id)
+    subscription = finding.lock(subscription_id, now)
     if subscription.status_at(now) == Status.CANCELED:
         return subscription
     finding.refuse_ended(subscription, now)
@@ -69,7 +69,7 @@ def expire(*, subscription_id: str, actor: Actor, now: datetime) -> Subscription
         UnknownSubscription: there is none.
         SubscriptionEnded: it is over already.
     """
-    subscription = finding.lock(subscription_id)
+    subscription = finding.lock(subscription_id, now)
     finding.refuse_ended(subscription, now)
     endings.set_end(subscription, now, CancelReason.EXPIRED, actor=actor, now=now)
     return subscription
@@ -84,7 +84,7 @@ def keep(*, subscription_id: str, actor: Actor, now: datetime) -> Subscription:
         SubscriptionEnded: it took effect.
         SubscriptionExists: another one starts where this one would go on (R4).
     """
-    subscription = finding.lock(subscription_id)
+    subscription = finding.lock(subscription_id, now)
     finding.refuse_ended(subscription, now)
     if subscription.end_reason == EndReason.CANCELED:
         endings.take_back(subscription, actor=actor, now=now)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from catalog.models import TrialEnd
-from subscriptions import exclusivity, news
+from subscriptions import exclusivity, news, scheduled
 from subscriptions.causes import Cause
 from subscriptions.models import CancelReason, EndReason, Subscription
 from subscriptions.signals import subscription_ended
@@ -20,6 +20,8 @@ def set_end(
 ) -> None:
     """Let it end at `ends_at`, and tell everybody (R18, R32).
 
+    An update that would take effect then or later never will.
+
     Raises:
         SubscriptionExists: it would go on longer than was set, and another one starts then.
     """
@@ -30,6 +32,9 @@ def set_end(
     locked_subscription.cancel_reason = reason
     if before is not None and ends_at > before:
         exclusivity.check(locked_subscription)
+    update_at = locked_subscription.next_update_at
+    if update_at is not None and ends_at <= update_at:
+        scheduled.take_back(locked_subscription, actor=actor, now=now)
     event = "subscription.expired" if is_expiry else "subscription.canceled"
     _save(locked_subscription, event, before, actor, now)
     subscription_ended.send(

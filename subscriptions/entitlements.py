@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
 
 from catalog import inheritance
 from catalog.models import (
@@ -20,15 +19,9 @@ from catalog.models import (
     FeatureEntitlement,
     PackageVersion,
 )
-from subscriptions.models import Subscription, SubscriptionAddon, SubscriptionEntitlement
-
-
-class Attached(NamedTuple):
-    """An add-on's version, how many of it, and since when."""
-
-    version: PackageVersion
-    quantity: int
-    attached_at: datetime
+from subscriptions import terms
+from subscriptions.models import Subscription, SubscriptionEntitlement
+from subscriptions.terms import Attached, Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +85,9 @@ class EffectiveFeature:
     sources: tuple[FeatureSource, ...]
 
 
-def credit_sources(subscription: Subscription) -> list[CreditSource]:
-    """The credits that a subscription includes, the plan's first; a constant number of queries."""
-    return credit_sources_of(
-        subscription.plan_version, addons=attached(subscription), values=values(subscription)
-    )
+def credit_sources(agreed: Terms) -> list[CreditSource]:
+    """The credits that terms include, the plan's first; a constant number of queries."""
+    return credit_sources_of(agreed.plan_version, addons=agreed.addons, values=agreed.values)
 
 
 def credit_sources_of(
@@ -133,11 +124,10 @@ def credit_sources_of(
     return found
 
 
-def effective_features(subscription: Subscription) -> list[EffectiveFeature]:
-    """The features that a subscription includes; a constant number of queries."""
-    return effective_features_of(
-        subscription.plan_version, addons=attached(subscription), values=values(subscription)
-    )
+def effective_features(subscription: Subscription, now: datetime) -> list[EffectiveFeature]:
+    """The features that a subscription includes at `now`; a constant number of queries."""
+    agreed = terms.at(subscription, now)
+    return effective_features_of(agreed.plan_version, addons=agreed.addons, values=agreed.values)
 
 
 def effective_features_of(
@@ -153,17 +143,19 @@ def effective_features_of(
     return list(features.values())
 
 
-def effective_mappings(subscription: Subscription) -> list[ConsumptionMapping]:
-    """What use costs under a subscription (R33); a constant number of queries.
+def effective_mappings(subscription: Subscription, now: datetime) -> list[ConsumptionMapping]:
+    """What use costs under a subscription at `now` (R33); a constant number of queries.
 
     The plan's mappings, and of features that it does not map those of the add-ons: for each
     credit type the one of the add-on attached first.
     """
-    versions = [addon.version.pk for addon in attached(subscription)]
-    by_version = inheritance.mappings_of([subscription.plan_version_id, *versions])
+    agreed = terms.at(subscription, now)
+    plan_version = agreed.plan_version.pk
+    versions = [addon.version.pk for addon in agreed.addons]
+    by_version = inheritance.mappings_of([plan_version, *versions])
     in_force = {
         (mapping.feature_id, mapping.credit_type_id): mapping
-        for mapping in by_version[subscription.plan_version_id]
+        for mapping in by_version[plan_version]
     }
     mapped_by_plan = {feature_id for feature_id, _ in in_force}
     for version_id in versions:
@@ -171,20 +163,6 @@ def effective_mappings(subscription: Subscription) -> list[ConsumptionMapping]:
             if mapping.feature_id not in mapped_by_plan:
                 in_force.setdefault((mapping.feature_id, mapping.credit_type_id), mapping)
     return list(in_force.values())
-
-
-def attached(subscription: Subscription) -> list[Attached]:
-    """The add-ons of a stored subscription, the first attached first."""
-    rows = SubscriptionAddon.objects.filter(subscription=subscription)
-    return [
-        Attached(row.version, row.quantity, row.attached_at)
-        for row in rows.select_related("version").order_by("attached_at", "pk")
-    ]
-
-
-def values(subscription: Subscription) -> list[SubscriptionEntitlement]:
-    """The values set for a stored subscription."""
-    return list(SubscriptionEntitlement.objects.filter(subscription=subscription))
 
 
 def _plan_source(

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from catalog.models import BillingPeriod
-from subscriptions import customers, periods
+from subscriptions import customers, periods, scheduled
 from subscriptions.models import Subscription
 from workspace.errors import Conflict, UnknownObject
 from workspace.ids import is_public_id
@@ -34,37 +34,43 @@ def find(public_id: str) -> Subscription:
     return subscription
 
 
-def lock(public_id: str) -> Subscription:
-    """The subscription, locked after its customer until the end of the transaction.
+def lock(public_id: str, now: datetime) -> Subscription:
+    """The subscription at `now`, locked after its customer until the end of the transaction.
 
     Raises:
         UnknownSubscription: there is none.
     """
-    return lock_row(lock_customer_of(public_id))
+    return lock_row(lock_customer_of(public_id, now), now)
 
 
-def lock_customer_of(public_id: str) -> int:
+def lock_customer_of(public_id: str, now: datetime) -> int:
     """Lock the customer of a subscription and say its inner key, for `lock_row`.
 
-    For verbs that hold packages: those come between the two, as in a publication.
+    For verbs that hold packages: those come between the two, as in a publication. An update
+    that has taken effect is written down first, since it says which packages there are.
 
     Raises:
         UnknownSubscription: there is none.
     """
     found = find(public_id)
     customers.lock(found.customer.public_id)
+    if found.next_update_at is not None and found.next_update_at <= now:
+        lock_row(found.pk, now)
     return found.pk
 
 
-def lock_row(pk: int) -> Subscription:
-    """One subscription, locked, with what it points at.
+def lock_row(pk: int, now: datetime) -> Subscription:
+    """One subscription at `now`, locked, with what it points at.
 
-    Its customer is locked before, unless its start and end stay what they are.
+    Its customer is locked before, unless its start and end stay what they are. An update
+    that has taken effect is written down first.
     """
     rows = Subscription.objects.select_for_update(of=("self",)).select_related(
         "customer", "product", "plan", "plan_version"
     )
-    return rows.get(pk=pk)
+    subscription = rows.get(pk=pk)
+    scheduled.write_down(subscription, now)
+    return subscription
 
 
 def refuse_ended(subscription: Subscription, now: datetime) -> None:

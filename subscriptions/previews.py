@@ -5,9 +5,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+from subscriptions.causes import Cause
 from subscriptions.entitlements import CreditSource, credit_sources_of
-from subscriptions.models import Subscription, SubscriptionAddon, SubscriptionEntitlement
+from subscriptions.models import (
+    Subscription,
+    SubscriptionAddon,
+    SubscriptionEntitlement,
+    UpdateKind,
+)
 from subscriptions.signals import subscription_previewed
+from subscriptions.terms import Attached, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """How a subscription would come to be what a preview says: by default, it would start.
+
+    `takes_effect_at` is None for at once; `before` are the terms until then, None if it is new.
+    """
+
+    cause: Cause = Cause.START
+    resets: bool = False
+    takes_effect_at: datetime | None = None
+    before: Terms | None = None
+    kinds: tuple[UpdateKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +42,13 @@ class Preview:
     addons: tuple[SubscriptionAddon, ...]
     values: tuple[SubscriptionEntitlement, ...]
     sources: tuple[CreditSource, ...]
+    planned: Planned = Planned()
+
+    @property
+    def terms(self) -> Terms:
+        """What it is made of."""
+        attached = (Attached(row.version, row.quantity, row.attached_at) for row in self.addons)
+        return Terms(self.subscription.plan_version, tuple(attached), self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +86,7 @@ def preview_of(
     subscription: Subscription,
     addons: Sequence[SubscriptionAddon],
     values: Sequence[SubscriptionEntitlement],
+    planned: Planned = Planned(),
 ) -> Preview:
     """The preview of a subscription whose parts are at hand."""
     sources = credit_sources_of(
@@ -65,7 +94,7 @@ def preview_of(
         addons=[(row.version, row.quantity, row.attached_at) for row in addons],
         values=values,
     )
-    return Preview(subscription, tuple(addons), tuple(values), tuple(sources))
+    return Preview(subscription, tuple(addons), tuple(values), tuple(sources), planned)
 
 
 def preview_of_stored(subscription: Subscription) -> Preview:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from copy import copy
 from datetime import datetime
 
 from django.db import InterfaceError, OperationalError
@@ -9,7 +10,7 @@ from django.db.models import Q
 
 from catalog.models import Package, PackageKind, PackageVersion
 from catalog.publishing import Audience
-from subscriptions import choices, finding, news
+from subscriptions import choices, finding, news, scheduled
 from subscriptions.causes import Cause
 from subscriptions.models import (
     RolloutOutcome,
@@ -18,8 +19,10 @@ from subscriptions.models import (
     RolloutStatus,
     Subscription,
     SubscriptionAddon,
+    UpdateKind,
 )
 from subscriptions.models.subscriptions import SubscriptionQuerySet
+from subscriptions.parts import Parts
 from workspace import activity
 from workspace.actors import Actor, ActorKind
 from workspace.acts import act
@@ -44,14 +47,19 @@ def announce(
 ) -> RolloutRun | None:
     """Take notice of a publication, inside its transaction.
 
-    Subscriptions that have not started stand on the new version from now on (R13). For all
+    Subscriptions that have not started, and updates that are scheduled, stand on the new
+    version from now on (R13); what has taken effect stays on the one before. For all
     customers a run is left to `roll_out_next`, and an earlier one of the package that is not
     finished ends: its subscriptions are among those of this one.
     """
     for subscription in _unstarted(version, now):
-        locked = finding.lock_row(subscription.pk)
+        locked = finding.lock_row(subscription.pk, now)
         _stand_on(locked, version)
         news.tell(locked, Cause.MIGRATION, actor=actor, now=now)
+    for pk in scheduled.naming(version.package):
+        locked = finding.lock_row(pk, now)
+        if locked.next_update_at is not None:
+            scheduled.move_along(locked, version, actor=actor, now=now)
     if audience != Audience.ALL_CUSTOMERS:
         return None
     for earlier in RolloutRun.objects.unfinished().filter(package=version.package_id):
@@ -163,52 +171,82 @@ def cancel(*, run_id: int, actor: Actor, now: datetime) -> RolloutRun:
 
 
 @act
-def migrate(*, subscription_id: str, actor: Actor, now: datetime) -> Subscription:
+def migrate(
+    *, subscription_id: str, at_period_end: bool = False, actor: Actor, now: datetime
+) -> Subscription:
     """Move one subscription to the latest versions of its plan and add-ons, and their prices.
 
-    The only way for new prices to reach an existing subscription (R10). A plan or add-on
-    that is archived is moved as well: it is what the customer has. Where all is the latest
-    already, nothing changes.
+    The only way for new prices to reach an existing subscription (R10): now, or as a
+    scheduled update at the end of the billing period. A plan or add-on that is archived is
+    moved as well: it is what the customer has. Where all is the latest, nothing changes.
 
     Raises:
         UnknownSubscription, SubscriptionEnded: there is none, or it is over.
     """
-    pk = finding.lock_customer_of(subscription_id)
+    pk = finding.lock_customer_of(subscription_id, now)
     found = finding.find(subscription_id)
     attached = SubscriptionAddon.objects.filter(subscription=pk)
     choices.hold_packages([found.plan_id, *attached.values_list("addon_id", flat=True)])
-    subscription = finding.lock_row(pk)
+    subscription = finding.lock_row(pk, now)
     finding.refuse_ended(subscription, now)
     plan = Package.objects.select_related("live").get(pk=subscription.plan_id)
     assert plan.live is not None, "what was subscribed to was published"
-    rows = list(attached.select_related("addon__live", "version"))
-    before = {row.addon.public_id: row.version_id for row in rows}
-    plan_before, prices_before = subscription.plan_version, subscription.prices
-    subscription.plan_version = plan.live
-    for row in rows:
-        assert row.addon.live is not None, "what was attached was published"
-        row.version = row.addon.live
-    subscription.prices = choices.prices_of(plan.live, rows, subscription.billing_period)
-    moved = [row for row in rows if before[row.addon.public_id] != row.version_id]
-    if plan_before == plan.live and not moved and prices_before == subscription.prices:
+    latest = copy(subscription)
+    latest.plan_version = plan.live
+    parts = Parts(latest)
+    before = {row.addon_id: row.version_id for row in parts.addons}
+    live = Package.objects.select_related("live").in_bulk(before)
+    for row in parts.addons:
+        version = live[row.addon_id].live
+        assert version is not None, "what was attached was published"
+        row.version = version
+    parts.price_anew()
+    moved = [row for row in parts.addons if before[row.addon_id] != row.version_id]
+    is_latest = subscription.plan_version == plan.live and not moved
+    if is_latest and subscription.prices == latest.prices:
         return subscription
-    subscription.updated_at = now
-    subscription.save(update_fields=["plan_version", "prices", "updated_at"])
-    SubscriptionAddon.objects.bulk_update(moved, ["version"])
+    if at_period_end:
+        return _migrate_later(subscription, parts, plan.live, actor, now)
     payload = {
-        "version": [plan_before.number, plan.live.number],
+        "version": [subscription.plan_version.number, plan.live.number],
         "addons": {row.addon.public_id: row.version.number for row in moved},
     }
-    news.record("subscription.migrated", subscription, payload, actor=actor, now=now)
-    news.tell(subscription, Cause.MIGRATION, actor=actor, now=now)
-    return subscription
+    parts.save(now)
+    news.record("subscription.migrated", latest, payload, actor=actor, now=now)
+    news.tell(latest, Cause.MIGRATION, actor=actor, now=now)
+    return latest
+
+
+def _migrate_later(
+    locked_subscription: Subscription,
+    latest: Parts,
+    version: PackageVersion,
+    actor: Actor,
+    now: datetime,
+) -> Subscription:
+    """Schedule the migration for the end of the billing period, in place of other updates."""
+    scheduled.take_back(locked_subscription, actor=actor, now=now)
+    _, period_end = finding.billing_period_at(locked_subscription, now)
+    scheduled.refuse_too_late(locked_subscription, period_end)
+    scheduled.put(
+        locked_subscription,
+        latest,
+        takes_effect_at=period_end,
+        kinds=[UpdateKind.MIGRATE_TO_LATEST],
+        plan_version=version,
+        is_renewed=True,
+        cause=Cause.MIGRATION,
+        actor=actor,
+        now=now,
+    )
+    return locked_subscription
 
 
 @act
 def _move(*, run_id: int, subscription_pk: int, now: datetime) -> None:
     """One subscription, one transaction; what another worker has done is left alone."""
     run = RolloutRun.objects.select_related("version", "package").get(pk=run_id)
-    subscription = finding.lock_row(subscription_pk)
+    subscription = finding.lock_row(subscription_pk, now)
     still_behind = behind(run.version, now).filter(pk=subscription_pk).exists()
     if run.finished_at is not None or not still_behind or _is_noted(run, subscription_pk):
         return

@@ -5,11 +5,16 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from subscriptions import rollout
+from subscriptions import rollout, updates
 from subscriptions.models import RolloutRun
 
 BATCH = 200
 TIME_BUDGET = 30  # seconds, well under the queue's timeout
+
+
+def write_down_updates(now: datetime | None = None) -> int:
+    """Write down scheduled updates that have taken effect, and say how many."""
+    return updates.write_down_due(now or timezone.now())
 
 
 def roll_out(now: datetime | None = None) -> int:

@@ -1,17 +1,22 @@
-"""A running subscription changes at once (R10, R25–R31).
+"""A subscription changes: at once, or scheduled for later (R4, R10, R25–R31, section 11).
 
-Every verb stores the new state and tells the others why; what becomes of credits is decided
-by whoever keeps them.
+Every verb stores the new state, or what will be, and tells the others why; what becomes of
+credits is decided by whoever keeps them.
 """
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
 from typing import Any, TypedDict, Unpack
 
 from catalog.checking import clean_metadata
-from catalog.models import TrialEnd
+from catalog.models import BillingPeriod, Package, PackageVersion, PricingType, TrialEnd
 from catalog.models.products import UsageReset
-from subscriptions import choices, endings, exclusivity, finding, news
+from catalog.prices import base_prices
+from subscriptions import choices, endings, exclusivity, finding, news, periods, scheduled, terms
 from subscriptions.cancellation import InvalidEndDate
 from subscriptions.causes import Cause
 from subscriptions.choices import Value
@@ -20,12 +25,15 @@ from subscriptions.models import (
     EndReason,
     Subscription,
     SubscriptionAddon,
-    SubscriptionEntitlement,
+    UpdateKind,
 )
-from subscriptions.previews import Preview, preview_of
+from subscriptions.parts import Parts
+from subscriptions.previews import Planned, Preview, preview_of
 from workspace.actors import Actor
 from workspace.acts import act
 from workspace.errors import BadInput, Conflict
+
+BATCH = 200
 
 
 class OtherProduct(BadInput):
@@ -48,15 +56,34 @@ class NoPaymentPending(Conflict):
     """The subscription waits for no payment."""
 
 
+class NoScheduledUpdate(Conflict):
+    """Nothing is scheduled that could be taken back."""
+
+
+class RestartsNow(BadInput):
+    """A period that begins now is no update for later."""
+
+
+class When(StrEnum):
+    """When an update takes effect, in the words of the contract."""
+
+    IMMEDIATE = "IMMEDIATE"
+    END_OF_BILLING_MONTH = "END_OF_BILLING_MONTH"
+    END_OF_BILLING_PERIOD = "END_OF_BILLING_PERIOD"
+
+
 class Changes(TypedDict, total=False):
     """What is to change; what is absent stays.
 
     `addons`, pairs of id and quantity, and `entitlements` are whole lists: what is not in
     them goes. `units` are limits of features that replace those of the same features only.
-    `billing_cycle_anchor` begins a new period (R26). `ends_at` cancels on a date,
-    or takes the cancelation back.
+    A new `plan_id` or `billing_period` takes the prices of today; add-ons stay, values only
+    where the new plan has room for them (R31). `billing_cycle_anchor` begins a new period
+    (R26). `ends_at` cancels on a date, or takes the cancelation back.
     """
 
+    plan_id: str
+    billing_period: str | None
     addons: Sequence[tuple[str, int]]
     entitlements: Sequence[Value]
     units: Sequence[Value]
@@ -66,79 +93,34 @@ class Changes(TypedDict, total=False):
     metadata: dict[str, str]
 
 
+PARTS = frozenset({"plan_id", "billing_period", "addons", "entitlements", "units"})
+"""The changes that can be scheduled; all others happen at once."""
+
+
 @act
 def update(
-    *, subscription_id: str, actor: Actor, now: datetime, **changes: Unpack[Changes]
+    *,
+    subscription_id: str,
+    when: str | None = When.IMMEDIATE,
+    actor: Actor,
+    now: datetime,
+    **changes: Unpack[Changes],
 ) -> Subscription:
-    """Change what a subscription includes, and when (R25–R30).
+    """Change what a subscription includes, and when (R25–R31).
+
+    Plan, billing period, add-ons and values change at once or, with `when`, at the end of the
+    running billing month or period. They replace what was scheduled before; where they say
+    what is so already, they only take it back.
 
     Raises:
         UnknownSubscription, SubscriptionEnded: there is none, or it is over.
+        UnknownPlan, PlanNotOnSale, OtherProduct: it cannot be this plan.
+        EndsBefore, RestartsNow: it cannot be changed later.
         NotInTrial, InvalidTrialEnd: of `trial_ends_at`.
         SubscriptionExists: it would run at the same time as another one.
-        Whatever `choices` refuses of add-ons and values.
+        Whatever `choices` refuses of add-ons, values and billing period.
     """
-    pk = finding.lock_customer_of(subscription_id)
-    packages = choices.addons_on_sale([addon_id for addon_id, _ in changes.get("addons", [])])
-    subscription = finding.lock_row(pk)
-    finding.refuse_ended(subscription, now)
-    parts = Parts(subscription)
-    causes: list[Cause] = []
-    payload: dict[str, Any] = {}
-    if "billing_cycle_anchor" in changes:
-        payload["billing_cycle_anchor"] = [
-            subscription.billing_cycle_anchor,
-            changes["billing_cycle_anchor"],
-        ]
-        subscription.billing_cycle_anchor = changes["billing_cycle_anchor"]
-        causes.append(Cause.ANCHOR)
-    if "trial_ends_at" in changes:
-        payload["trial_ends_at"] = [subscription.trial_ends_at, changes["trial_ends_at"]]
-        _move_trial_end(subscription, changes["trial_ends_at"], now)
-        causes.append(Cause.TRIAL)
-    if "addons" in changes:
-        since = max(now, subscription.started_at)
-        parts.choose_addons(changes["addons"], packages, now=since)
-        payload["addons"] = parts.addon_changes()
-        causes += parts.addon_causes()
-    if "entitlements" in changes or "units" in changes:
-        listed = changes.get("entitlements", parts.values_before)
-        parts.choose_values(choices.merged(listed, changes.get("units", [])))
-    elif "addons" in changes:
-        parts.keep_fitting_values()
-    if parts.new_values is not None:
-        payload["entitlements"] = [str(row) for row in parts.new_values]
-        causes.append(Cause.QUANTITY)
-    if "metadata" in changes:
-        subscription.metadata = clean_metadata(changes["metadata"])
-        payload["metadata"] = subscription.metadata
-    parts.save(now)
-    news.record("subscription.updated", subscription, payload, actor=actor, now=now)
-    if "ends_at" in changes and changes["ends_at"] != subscription.ends_at:
-        _move_end(subscription, changes["ends_at"], actor, now)
-    if causes:
-        news.tell(subscription, min(causes, key=list(Cause).index), actor=actor, now=now)
-    return subscription
-
-
-def preview(
-    *,
-    subscription_id: str,
-    addons: Sequence[tuple[str, int]],
-    entitlements: Sequence[Value],
-    now: datetime,
-) -> Preview:
-    """The subscription as `update` would leave it, with nothing written.
-
-    Raises:
-        As `update`, of add-ons and values.
-    """
-    subscription = finding.find(subscription_id)
-    packages = choices.addons_on_sale([addon_id for addon_id, _ in addons])
-    parts = Parts(subscription)
-    parts.choose_addons(addons, packages, now=max(now, subscription.started_at))
-    values = choices.choose_values(subscription.plan_version, parts.addons, entitlements)
-    return preview_of(subscription, parts.addons, values)
+    return _update(subscription_id, changes, when, actor, now)
 
 
 @act
@@ -150,62 +132,134 @@ def change_plan(
     entitlements: Sequence[Value] | None = None,
     billing_period: str | None = None,
     restart_period: bool = False,
+    when: str | None = None,
     actor: Actor,
     now: datetime,
 ) -> Subscription:
-    """Put a subscription on another plan of its product, or bill it otherwise, at once (R31).
+    """Put a subscription on another plan of its product, or bill it otherwise (R4, R31).
 
-    Add-ons and values stay where nothing else is said, values only where the new plan has
-    room for them. `restart_period` begins a new period now (R26). Whether use starts afresh
-    the product says: always, never, or only when the anchor or the billing period changes.
+    At once, unless `when` or, of a downgrade, the product says otherwise. Add-ons and values
+    stay where nothing else is said, values only where the new plan has room for them.
+    `restart_period` begins a new period now (R26). Whether use starts afresh the product
+    says: always, never, or only when the anchor or the billing period changes.
 
     Raises:
-        UnknownSubscription, SubscriptionEnded: there is none, or it is over.
-        UnknownPlan, PlanNotOnSale, OtherProduct, SamePlan: it cannot be this plan.
-        Whatever `choices` refuses of add-ons, values and billing period.
+        As `update`.
+        SamePlan: it is on this plan, billed like this, already.
     """
-    pk = finding.lock_customer_of(subscription_id)
-    plan = choices.plan_on_sale(plan_id)
-    attached = SubscriptionAddon.objects.filter(subscription=pk).select_related("addon")
-    wanted = [(row.addon.public_id, row.quantity) for row in attached]
-    wanted = wanted if addons is None else list(addons)
-    packages = choices.addons_on_sale([addon_id for addon_id, _ in wanted])
-    subscription = finding.lock_row(pk)
-    finding.refuse_ended(subscription, now)
-    if plan.product_id != subscription.product_id:
-        raise OtherProduct(f"{plan.name} belongs to another product.", field="plan_id")
-    before = (subscription.plan.public_id, subscription.billing_period)
-    if plan.pk != subscription.plan_id:
-        assert plan.live is not None, "what is on sale has a live version"
-        subscription.plan, subscription.plan_version = plan, plan.live
-    subscription.billing_period = choices.choose_billing_period(
-        subscription.plan_version, billing_period or subscription.billing_period
-    )
-    if before == (plan.public_id, subscription.billing_period):
-        raise SamePlan(f"The subscription is on {plan.name} already.", field="plan_id")
+    changes = plan_changes(plan_id, addons, entitlements, billing_period)
     if restart_period:
-        subscription.billing_cycle_anchor = now
-    parts = Parts(subscription)
-    parts.choose_addons(wanted, packages, now=max(now, subscription.started_at))
-    if entitlements is None:
-        parts.keep_fitting_values()
-    else:
-        parts.choose_values(entitlements)
-    parts.price_anew()
-    parts.save(now)
-    payload = {
-        "plan": [before[0], plan.public_id],
-        "version": subscription.plan_version.number,
-        "billing_period": [before[1], subscription.billing_period],
-        "addons": parts.addon_changes(),
-    }
-    news.record("subscription.updated", subscription, payload, actor=actor, now=now)
-    resets = resets_use(
-        subscription.product.usage_reset,
-        restarts=restart_period or before[1] != subscription.billing_period,
-    )
-    news.tell(subscription, Cause.PLAN_CHANGE, resets=resets, actor=actor, now=now)
+        changes["billing_cycle_anchor"] = now
+    return _update(subscription_id, changes, when, actor, now, must_differ=True)
+
+
+def plan_changes(
+    plan_id: str,
+    addons: Sequence[tuple[str, int]] | None,
+    entitlements: Sequence[Value] | None,
+    billing_period: str | None,
+) -> Changes:
+    """A change of plan, as `update` takes it; None is "as it is"."""
+    changes: Changes = {"plan_id": plan_id, "billing_period": billing_period}
+    if addons is not None:
+        changes["addons"] = addons
+    if entitlements is not None:
+        changes["entitlements"] = entitlements
+    return changes
+
+
+@act
+def cancel_scheduled(*, subscription_id: str, actor: Actor, now: datetime) -> Subscription:
+    """Take a scheduled update back before it takes effect.
+
+    Raises:
+        UnknownSubscription: there is none.
+        NoScheduledUpdate: nothing is scheduled.
+    """
+    subscription = finding.lock(subscription_id, now)
+    if not scheduled.take_back(subscription, actor=actor, now=now):
+        raise NoScheduledUpdate("No update of this subscription is scheduled.")
+    news.tell(subscription, Cause.SCHEDULE, actor=actor, now=now)
     return subscription
+
+
+@act
+def write_down(*, subscription_pk: int, now: datetime) -> None:
+    """Write down an update that has taken effect; where that was done, nothing changes."""
+    finding.lock_row(subscription_pk, now)
+
+
+def write_down_due(now: datetime, *, at_most: int = BATCH) -> int:
+    """Write down updates that have taken effect, each by itself; say how many (R18).
+
+    Late is harmless: until then the terms say the same to whoever asks.
+    """
+    due = Subscription.objects.due_for_update(now).order_by("next_update_at", "pk")
+    found = list(due.values_list("pk", flat=True)[:at_most])
+    for pk in found:
+        write_down(subscription_pk=pk, now=now)
+    return len(found)
+
+
+def preview(
+    *,
+    subscription_id: str,
+    when: str | None = When.IMMEDIATE,
+    now: datetime,
+    **changes: Unpack[Changes],
+) -> Preview:
+    """The subscription as `update` would leave it, with nothing written.
+
+    Raises:
+        As `update`; only the database's last word is not asked for.
+    """
+    subscription = finding.find(subscription_id)
+    finding.refuse_ended(subscription, now)
+    before = terms.at(subscription, now)
+    draft = _draw_up(subscription, _wanted(subscription.pk, changes), changes, when, now)
+    if "billing_cycle_anchor" in changes:
+        draft.subscription.billing_cycle_anchor = changes["billing_cycle_anchor"]
+    causes = [Cause.ANCHOR] if "billing_cycle_anchor" in changes else []
+    return preview_of(
+        draft.subscription,
+        draft.parts.addons,
+        draft.parts.value_rows(),
+        Planned(
+            cause=_strongest([*draft.causes, *causes]) or Cause.SCHEDULE,
+            resets=draft.resets,
+            takes_effect_at=draft.at,
+            before=before,
+            kinds=tuple(draft.kinds),
+        ),
+    )
+
+
+def effective_at(subscription: Subscription, when: str, now: datetime) -> datetime:
+    """When an update takes effect that is asked for at `now`.
+
+    A billing month is a month counted from the anchor. A trial, and what has not started,
+    has none: there it is the billing period.
+    """
+    if when == When.IMMEDIATE:
+        return now
+    start, end = finding.billing_period_at(subscription, now)
+    if when == When.END_OF_BILLING_PERIOD or end == subscription.trial_ends_at or start > now:
+        return end
+    anchor = subscription.billing_cycle_anchor
+    return min(periods.containing(anchor, BillingPeriod.MONTHLY, now)[1], end)
+
+
+def is_downgrade(before: PackageVersion, after: PackageVersion, billing_period: str) -> bool:
+    """Whether one plan is less than another: free < paid < custom, then by price (R4)."""
+    ranks = {PricingType.FREE: 0, PricingType.PAID: 1, PricingType.CUSTOM: 2}
+    old_rank, new_rank = (ranks[PricingType(each.pricing_type)] for each in (before, after))
+    if old_rank != new_rank:
+        return new_rank < old_rank
+    old_prices, new_prices = (_monthly_prices(each) for each in (before, after))
+    for period in (billing_period, *BillingPeriod.values):
+        if period in old_prices and period in new_prices:
+            return new_prices[period] < old_prices[period]
+    return min(new_prices.values(), default=0) < min(old_prices.values(), default=0)
 
 
 def resets_use(usage_reset: str, *, restarts: bool) -> bool:
@@ -226,7 +280,7 @@ def confirm_payment(*, subscription_id: str, actor: Actor, now: datetime) -> Sub
         UnknownSubscription, SubscriptionEnded: there is none, or it is over.
         NoPaymentPending: it waits for none.
     """
-    subscription = finding.lock(subscription_id)
+    subscription = finding.lock(subscription_id, now)
     finding.refuse_ended(subscription, now)
     if not subscription.payment_pending:
         raise NoPaymentPending("This subscription waits for no payment.")
@@ -238,98 +292,205 @@ def confirm_payment(*, subscription_id: str, actor: Actor, now: datetime) -> Sub
     return subscription
 
 
-class Parts:
-    """The add-ons, values and prices of a locked subscription, before and after a change.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The packages that changes name, held: a plan, and the whole list of add-ons.
 
-    Nothing is written until `save`.
+    Without a plan, or a list, these stay.
     """
 
-    def __init__(self, locked_subscription: Subscription) -> None:
-        self.subscription = locked_subscription
-        self.addons_before = list(
-            SubscriptionAddon.objects.filter(subscription=locked_subscription).select_related(
-                "addon", "version"
-            )
-        )
-        self.quantities_before = {row.addon.public_id: row.quantity for row in self.addons_before}
-        self.addons = self.addons_before
-        self.values_before = choices.values_of(locked_subscription)
-        self.new_values: list[SubscriptionEntitlement] | None = None
+    plan: Package | None
+    addons: Sequence[tuple[str, int]] | None
+    packages: dict[str, Package]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A change of what a subscription includes, drawn up on a copy of it and not stored."""
+
+    subscription: Subscription
+    parts: Parts
+    at: datetime
+    kinds: list[UpdateKind]
+    causes: list[Cause]
+    resets: bool
+    new_plan_version: PackageVersion | None
 
     @property
-    def quantities(self) -> dict[str, int]:
-        """How many of which add-on there are now."""
-        return {row.addon.public_id: row.quantity for row in self.addons}
+    def cause(self) -> Cause | None:
+        """The cause that wins; None if nothing differs."""
+        return _strongest(self.causes)
 
-    def choose_addons(
-        self, wanted: Sequence[tuple[str, int]], packages: dict[str, Any], *, now: datetime
-    ) -> None:
-        """Make `wanted` the whole list of add-ons; what is new is priced as of today."""
-        self.addons = choices.choose_addons(
-            self.subscription.plan_version,
-            wanted,
-            packages=packages,
-            attached=self.addons_before,
+
+def _update(
+    subscription_id: str,
+    changes: Changes,
+    when: str | None,
+    actor: Actor,
+    now: datetime,
+    *,
+    must_differ: bool = False,
+) -> Subscription:
+    pk = finding.lock_customer_of(subscription_id, now)
+    wanted = _wanted(pk, changes)
+    subscription = finding.lock_row(pk, now)
+    finding.refuse_ended(subscription, now)
+    is_about_parts = bool(PARTS & changes.keys())
+    is_replaced = is_about_parts and scheduled.take_back(subscription, actor=actor, now=now)
+    before = (subscription.plan.public_id, subscription.billing_period)
+    draft = _draw_up(subscription, wanted, changes, when, now)
+    if must_differ and Cause.PLAN_CHANGE not in draft.causes:
+        raise SamePlan(f"The subscription is on {before[0]} already.", field="plan_id")
+    is_later = draft.at > now
+    if not is_later:
+        subscription = draft.subscription
+    causes, payload = _move_instants(subscription, changes, now)
+    if "metadata" in changes:
+        payload["metadata"] = subscription.metadata = clean_metadata(changes["metadata"])
+    if is_later:
+        subscription.save()
+    else:
+        draft.parts.save(now)
+        causes += draft.causes
+        payload |= _told(draft, before, changes)
+    if payload or not is_later:
+        news.record("subscription.updated", subscription, payload, actor=actor, now=now)
+    if "ends_at" in changes and changes["ends_at"] != subscription.ends_at:
+        _move_end(subscription, changes["ends_at"], actor, now)
+    if is_later and draft.cause is not None:
+        scheduled.refuse_too_late(subscription, draft.at)
+        scheduled.put(
+            subscription,
+            draft.parts,
+            takes_effect_at=draft.at,
+            kinds=draft.kinds,
+            plan_version=draft.new_plan_version,
+            cause=draft.cause,
+            resets=draft.resets,
+            actor=actor,
             now=now,
         )
-        known = {row.addon_id for row in self.addons_before}
-        new = [row for row in self.addons if row.addon_id not in known]
-        kept = {None, *(row.addon.public_id for row in self.addons if row.addon_id in known)}
-        self.subscription.prices = [
-            price for price in self.subscription.prices if price["addonId"] in kept
-        ] + choices.prices_of(None, new, self.subscription.billing_period)
+    cause = _strongest(causes) or (Cause.SCHEDULE if is_replaced else None)
+    if cause is not None:
+        resets = draft.resets and cause == Cause.PLAN_CHANGE
+        news.tell(subscription, cause, resets=resets, actor=actor, now=now)
+    return subscription
 
-    def choose_values(self, wanted: Sequence[Value]) -> None:
-        """Make `wanted` the whole list of values."""
-        chosen = choices.choose_values(self.subscription.plan_version, self.addons, wanted)
-        self.new_values = chosen if list(wanted) != self.values_before else None
 
-    def keep_fitting_values(self) -> None:
-        """Drop the values that the packages leave no room for any more."""
-        fitting = choices.values_that_still_fit(
-            self.subscription.plan_version, self.addons, self.values_before
+def _wanted(subscription_pk: int, changes: Changes) -> Wanted:
+    """The packages that changes name, held until the end of the transaction."""
+    plan = choices.plan_on_sale(changes["plan_id"]) if "plan_id" in changes else None
+    addons = changes.get("addons")
+    if addons is None and plan is not None:
+        attached = SubscriptionAddon.objects.filter(subscription=subscription_pk)
+        addons = [(row.addon.public_id, row.quantity) for row in attached.select_related("addon")]
+    packages = choices.addons_on_sale([addon_id for addon_id, _ in addons or []])
+    return Wanted(plan, addons, packages)
+
+
+def _draw_up(
+    stored: Subscription, wanted: Wanted, changes: Changes, when: str | None, now: datetime
+) -> Draft:
+    subscription = copy(stored)
+    _choose_plan(subscription, wanted.plan, changes)
+    moves = subscription.plan_id != stored.plan_id
+    rebills = subscription.billing_period != stored.billing_period
+    is_less = moves and is_downgrade(
+        stored.plan_version, subscription.plan_version, subscription.billing_period
+    )
+    if when is None:
+        when = stored.product.downgrade_time if is_less else When.IMMEDIATE
+    at = effective_at(stored, when, now) if PARTS & changes.keys() else now
+    if at > now and "billing_cycle_anchor" in changes:
+        raise RestartsNow(
+            "A new billing cycle begins at once: ask for it without a schedule.",
+            field="billing_cycle_anchor",
         )
-        if fitting != self.values_before:
-            self.choose_values(fitting)
+    parts = Parts(subscription)
+    if wanted.addons is not None:
+        since = max(at, subscription.started_at)
+        parts.choose_addons(wanted.addons, wanted.packages, now=since)
+    if "entitlements" in changes or "units" in changes:
+        listed = changes.get("entitlements", parts.values_before)
+        parts.choose_values(choices.merged(listed, changes.get("units", [])))
+    elif wanted.addons is not None:
+        parts.keep_fitting_values()
+    causes = [*parts.addon_causes(), *([Cause.QUANTITY] if parts.new_values is not None else [])]
+    kinds = parts.kinds()
+    if moves or rebills:
+        parts.price_anew()
+        causes.append(Cause.PLAN_CHANGE)
+    if rebills:
+        kinds.insert(0, UpdateKind.BILLING_PERIOD)
+    if moves:
+        kinds.insert(0, UpdateKind.DOWNGRADE if is_less else UpdateKind.PLAN)
+    resets = (moves or rebills) and resets_use(
+        stored.product.usage_reset, restarts="billing_cycle_anchor" in changes or rebills
+    )
+    new_plan_version = subscription.plan_version if moves else None
+    return Draft(subscription, parts, at, kinds, causes, resets, new_plan_version)
 
-    def price_anew(self) -> None:
-        """Take today's prices for everything."""
-        self.subscription.prices = choices.prices_of(
-            self.subscription.plan_version, self.addons, self.subscription.billing_period
+
+def _choose_plan(subscription: Subscription, plan: Package | None, changes: Changes) -> None:
+    """Put an unsaved copy on another plan, billed as is said or else as before."""
+    if plan is not None and plan.product_id != subscription.product_id:
+        raise OtherProduct(f"{plan.name} belongs to another product.", field="plan_id")
+    if plan is not None and plan.pk != subscription.plan_id:
+        assert plan.live is not None, "what is on sale has a live version"
+        subscription.plan, subscription.plan_version = plan, plan.live
+    if plan is not None or changes.get("billing_period"):
+        subscription.billing_period = choices.choose_billing_period(
+            subscription.plan_version, changes.get("billing_period") or subscription.billing_period
         )
 
-    def addon_changes(self) -> dict[str, list[int]]:
-        """Which quantities differ: add-on → [before, after]; 0 is none."""
-        before, after = self.quantities_before, self.quantities
-        return {
-            addon_id: [before.get(addon_id, 0), after.get(addon_id, 0)]
-            for addon_id in before | after
-            if before.get(addon_id) != after.get(addon_id)
-        }
 
-    def addon_causes(self) -> list[Cause]:
-        """ADDONS if one came or went, QUANTITY if only their numbers changed."""
-        changed = self.addon_changes()
-        if any(0 in pair for pair in changed.values()):
-            return [Cause.ADDONS]
-        return [Cause.QUANTITY] if changed else []
+def _move_instants(
+    subscription: Subscription, changes: Changes, now: datetime
+) -> tuple[list[Cause], dict[str, Any]]:
+    """Move the anchor and the end of the trial; what that is the cause of, and what to tell."""
+    causes: list[Cause] = []
+    payload: dict[str, Any] = {}
+    if "billing_cycle_anchor" in changes:
+        anchor = changes["billing_cycle_anchor"]
+        payload["billing_cycle_anchor"] = [subscription.billing_cycle_anchor, anchor]
+        subscription.billing_cycle_anchor = anchor
+        causes.append(Cause.ANCHOR)
+    if "trial_ends_at" in changes:
+        payload["trial_ends_at"] = [subscription.trial_ends_at, changes["trial_ends_at"]]
+        _move_trial_end(subscription, changes["trial_ends_at"], now)
+        causes.append(Cause.TRIAL)
+    return causes, payload
 
-    def save(self, now: datetime) -> None:
-        """Write the subscription with its parts."""
-        self.subscription.updated_at = now
-        self.subscription.save()
-        kept = {row.addon_id for row in self.addons}
-        for row in self.addons_before:
-            if row.addon_id not in kept:
-                row.delete()
-        for row in self.addons:
-            row.subscription = self.subscription
-            row.save()
-        if self.new_values is not None:
-            SubscriptionEntitlement.objects.filter(subscription=self.subscription).delete()
-            for value in self.new_values:
-                value.subscription = self.subscription
-                value.save(force_insert=True)
+
+def _told(draft: Draft, before: tuple[str, str], changes: Changes) -> dict[str, Any]:
+    """What is remembered of a change of what a subscription includes."""
+    subscription, parts = draft.subscription, draft.parts
+    payload: dict[str, Any] = {}
+    if Cause.PLAN_CHANGE in draft.causes:
+        payload["plan"] = [before[0], subscription.plan.public_id]
+        payload["version"] = subscription.plan_version.number
+        payload["billing_period"] = [before[1], subscription.billing_period]
+    if "addons" in changes or Cause.PLAN_CHANGE in draft.causes:
+        payload["addons"] = parts.addon_changes()
+    if parts.new_values is not None:
+        payload["entitlements"] = [str(row) for row in parts.new_values]
+    return payload
+
+
+def _strongest(causes: Sequence[Cause]) -> Cause | None:
+    """A change of plan, else the first in the order of causes; None of none."""
+    if Cause.PLAN_CHANGE in causes:
+        return Cause.PLAN_CHANGE
+    return min(causes, key=list(Cause).index, default=None)
+
+
+def _monthly_prices(version: PackageVersion) -> dict[str, Decimal]:
+    """What a plan costs per month, by the billing periods that have a flat price."""
+    return {
+        period: charge.amount / periods.MONTHS[period]
+        for period, charge in base_prices(list(version.charges.all())).items()
+        if charge.amount is not None
+    }
 
 
 def _move_trial_end(subscription: Subscription, ends_at: datetime, now: datetime) -> None:

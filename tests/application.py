@@ -52,6 +52,10 @@ class Application:
         """PATCH `body`."""
         return self._call("PATCH", path, body=json.dumps(body, default=_number))
 
+    def delete(self, path: str) -> Answer:
+        """DELETE."""
+        return self._call("DELETE", path)
+
     def send(self, path: str, text: str) -> Answer:
         """POST exactly these characters."""
         return self._call("POST", path, body=text)

@@ -15,7 +15,13 @@ from catalog.admin.lists import ActiveFilter, code
 from catalog.admin.rows import package_rows
 from catalog.admin.transfer import ImportPage, TransferPage
 from catalog.models import BillingPeriod, Package, PackageKind, Product
-from catalog.models.products import CancellationTime, EndSetup, StartSetup, UsageReset
+from catalog.models.products import (
+    CancellationTime,
+    DowngradeTime,
+    EndSetup,
+    StartSetup,
+    UsageReset,
+)
 from workspace.actors import Actor
 from workspace.admin.base import Badge, DialogForm, DialogPage, ObjectPage, WorkspaceAdmin, button
 from workspace.admin.pages import model_url
@@ -68,6 +74,9 @@ class JourneyForm(DialogForm):
         label="Credits at a plan change",
         choices=UsageReset.choices,
         help_text="What happens to credits that were used in the current period.",
+    )
+    downgrade_time = forms.ChoiceField(
+        label="A downgrade takes effect", choices=DowngradeTime.choices
     )
     cancellation_time = forms.ChoiceField(
         label="A cancellation takes effect", choices=CancellationTime.choices
@@ -228,6 +237,7 @@ class ProductPage(ObjectPage):
                     _with_plan(product.get_start_setup_display(), product.start_plan),
                 ),
                 ("Credits at a plan change", product.get_usage_reset_display()),
+                ("A downgrade takes effect", product.get_downgrade_time_display()),
                 ("A cancellation takes effect", product.get_cancellation_time_display()),
                 (
                     "When a subscription ends",

@@ -30,6 +30,13 @@ class CancellationTime(models.TextChoices):
     SPECIFIC_DATE = "SPECIFIC_DATE", "On a date"
 
 
+class DowngradeTime(models.TextChoices):
+    """When a change to a lesser plan takes effect unless its request says otherwise."""
+
+    END_OF_BILLING_PERIOD = "END_OF_BILLING_PERIOD", "At the end of the billing period"
+    IMMEDIATE = "IMMEDIATE", "At once"
+
+
 class UsageReset(models.TextChoices):
     """What a plan change does with credits already used (R31)."""
 
@@ -69,6 +76,9 @@ class Product(models.Model):
     )
     downgrade_plan = models.ForeignKey(
         "catalog.Package", models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    downgrade_time = models.CharField(
+        max_length=24, choices=DowngradeTime, default=DowngradeTime.END_OF_BILLING_PERIOD
     )
     cancellation_time = models.CharField(
         max_length=24, choices=CancellationTime, default=CancellationTime.END_OF_BILLING_PERIOD

@@ -14,7 +14,11 @@ class Schedule(models.Model):
     Everything known about the future stands here, so that a pool can be walked forward
     without asking anybody: later starts, changes, trial ends and cancellations are rows
     with later instants. `mark` is what was granted in the period [`period_starts_at`,
-    `next_at`), `given_back` what changes voided of it (section 6 of the rules).
+    `next_at`), `given_back` what changes voided of it (section 6 of the rules), and
+    `used_elsewhere` what was used in that period in pools the subscription was moved from.
+
+    What a scheduled update will do stands beside it and can be taken back: an earlier end in
+    the `planned_…` columns, and rows that begin only by the update, marked `is_planned`.
     """
 
     pool = models.ForeignKey("credits.Pool", models.CASCADE, related_name="schedules")
@@ -30,13 +34,19 @@ class Schedule(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)
     ending = models.CharField(
-        max_length=8, choices=[(ending.value, ending.value) for ending in Ending]
+        max_length=9, choices=[(ending.value, ending.value) for ending in Ending]
     )
+    planned_end_at = models.DateTimeField(null=True)
+    planned_ending = models.CharField(
+        max_length=9, choices=[(ending.value, ending.value) for ending in Ending], blank=True
+    )
+    is_planned = models.BooleanField(default=False)
     is_override = models.BooleanField(default=False)
     is_granted = models.BooleanField(default=True)
     has_soft_limit = models.BooleanField(default=False)
     mark = AmountField(default=0)
     given_back = AmountField(default=0)
+    used_elsewhere = AmountField(default=0)
     period_starts_at = models.DateTimeField(null=True)
     next_at = models.DateTimeField(null=True)
     ended = models.BooleanField(default=False)
@@ -46,7 +56,7 @@ class Schedule(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["subscription", "source", "pool"],
-                condition=Q(ends_at=None),
+                condition=Q(ends_at=None, planned_end_at=None, is_planned=False),
                 name="one_lasting_schedule_per_source",
             ),
             models.CheckConstraint(
@@ -56,6 +66,11 @@ class Schedule(models.Model):
             models.CheckConstraint(
                 condition=Q(given_back__gte=0, mark__gte=models.F("given_back")),
                 name="no_more_is_given_back_than_granted",
+            ),
+            models.CheckConstraint(
+                condition=Q(planned_end_at=None, planned_ending="")
+                | (Q(planned_end_at__isnull=False) & ~Q(planned_ending="")),
+                name="a_planned_end_has_a_way_to_end",
             ),
         ]
 

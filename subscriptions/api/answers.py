@@ -11,16 +11,20 @@ from rest_framework import serializers
 from catalog.api.charges import shown_tier
 from subscriptions import finding
 from subscriptions.models import (
+    ScheduledUpdate,
     Status,
     Subscription,
     SubscriptionAddon,
     SubscriptionEntitlement,
+    UpdateKind,
+    UpdateStatus,
 )
 from subscriptions.models.subscriptions import SubscriptionQuerySet
 from workspace.api.camel import CamelMixin
 from workspace.api.currencies import wire_currency
 from workspace.api.fields import UtcDateTimeField, wire_instant
 
+PLAN_KINDS = (UpdateKind.PLAN, UpdateKind.DOWNGRADE, UpdateKind.MIGRATE_TO_LATEST)
 IN_FORCE = (Status.ACTIVE, Status.IN_TRIAL, Status.PAYMENT_PENDING)
 
 
@@ -30,6 +34,12 @@ def shown(rows: SubscriptionQuerySet, *, with_values: bool = False) -> Subscript
         "customer", "paying_customer", "resource", "plan", "plan_version"
     ).prefetch_related(
         Prefetch("addons", SubscriptionAddon.objects.select_related("addon")),
+        Prefetch(
+            "scheduled_updates",
+            ScheduledUpdate.objects.filter(status=UpdateStatus.SCHEDULED)
+            .select_related("plan_version__package")
+            .prefetch_related("addons__addon"),
+        ),
     )
     if with_values:
         values = SubscriptionEntitlement.objects.select_related("feature", "credit_type")
@@ -107,7 +117,11 @@ class SubscriptionAnswer(CamelMixin, serializers.ModelSerializer[Subscription]):
             "cancelReason": instance.cancel_reason or None,
             "budget": None,
             "coupons": [],
-            "futureUpdates": [],
+            "futureUpdates": [
+                shown_update
+                for update in instance.scheduled_updates.all()
+                for shown_update in _future_updates(update)
+            ],
             "latestInvoice": None,
             "minimumSpend": None,
         }
@@ -140,6 +154,27 @@ class SubscriptionAnswer(CamelMixin, serializers.ModelSerializer[Subscription]):
         if not self.context.get("with_values"):
             return None
         return [_value(row) for row in subscription.entitlements.all()]
+
+
+def _future_updates(update: ScheduledUpdate) -> list[dict[str, Any]]:
+    """One line for each kind of change that a scheduled update brings."""
+    return [
+        {
+            "scheduledExecutionTime": wire_instant(update.takes_effect_at),
+            "scheduleStatus": update.status,
+            "subscriptionScheduleType": kind,
+            "targetPackage": _target(update, kind),
+        }
+        for kind in update.kinds
+    ]
+
+
+def _target(update: ScheduledUpdate, kind: str) -> dict[str, str] | None:
+    """The package that a change is about, where it is about one."""
+    if kind in PLAN_KINDS and update.plan_version is not None:
+        return {"id": update.plan_version.package.public_id}
+    addons = list(update.addons.all()) if kind == UpdateKind.ADDON else []
+    return {"id": addons[0].addon.public_id} if len(addons) == 1 else None
 
 
 def _value(row: SubscriptionEntitlement) -> dict[str, str]:

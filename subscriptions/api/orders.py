@@ -11,6 +11,7 @@ from catalog.models.products import CancellationTime
 from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY, CreditValue, FeatureValue, Value
 from subscriptions.models import PaymentCollectionMethod, Status
 from subscriptions.provisioning import Trial
+from subscriptions.updates import Changes, When
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
     AmountField,
@@ -45,21 +46,6 @@ class NotYet(serializers.Field[None, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> None:
         if data not in (None, [], {}, ""):
             self.fail("unsupported")
-
-
-class OnlyNow(serializers.ChoiceField):
-    """A choice of times of which only the present one is supported yet."""
-
-    default_error_messages = {"unsupported": "Only IMMEDIATE is supported yet."}
-
-    def __init__(self, choices: list[str], **kwargs: Any) -> None:
-        super().__init__(choices, required=False, **kwargs)
-
-    def to_internal_value(self, data: Any) -> Any:
-        chosen = super().to_internal_value(data)
-        if chosen != "IMMEDIATE":
-            self.fail("unsupported")
-        return chosen
 
 
 class WholeField(serializers.IntegerField):
@@ -198,8 +184,8 @@ class UpdateBody(CamelMixin, serializers.Serializer[Any]):
     cancellation_date = UtcDateTimeField(required=False, allow_null=True)
     metadata = MetadataField(required=False)
     trial_end_date = UtcDateTimeField(required=False)
-    schedule_strategy = OnlyNow(["END_OF_BILLING_PERIOD", "END_OF_BILLING_MONTH", "IMMEDIATE"])
-    billing_period = NotYet()
+    schedule_strategy = serializers.ChoiceField(list(When), required=False)
+    billing_period = serializers.ChoiceField(BillingPeriod.values, required=False)
     applied_coupon = NotYet()
     promotion_code = NotYet()
     budget = NotYet()
@@ -247,7 +233,9 @@ class CancelBody(CamelMixin, serializers.Serializer[Any]):
 class MigrateBody(CamelMixin, serializers.Serializer[Any]):
     """When a subscription is to move."""
 
-    subscription_migration_time = OnlyNow(["END_OF_BILLING_PERIOD", "IMMEDIATE"])
+    subscription_migration_time = serializers.ChoiceField(
+        [When.END_OF_BILLING_PERIOD, When.IMMEDIATE], required=False
+    )
 
 
 class SubscriptionFilters(CamelMixin, serializers.Serializer[Any]):
@@ -286,6 +274,28 @@ def order_of(body: dict[str, Any], now: datetime) -> dict[str, Any]:
     elif trial is not None and "trial_end_date" in trial:
         order["trial"] = Trial(trial["trial_end_date"], trial["trial_end_behavior"])
     return order
+
+
+def changes_of(body: dict[str, Any], now: datetime) -> Changes:
+    """The body of an update as `updates.update` takes it."""
+    changes: Changes = {}
+    if "addons" in body:
+        changes["addons"] = addons_of(body["addons"])
+    if "entitlements" in body:
+        changes["entitlements"] = body["entitlements"]
+    if "charges" in body:
+        changes["units"] = units_of(body["charges"])
+    if "billing_period" in body:
+        changes["billing_period"] = body["billing_period"]
+    if body.get("billing_cycle_anchor") == "NOW":
+        changes["billing_cycle_anchor"] = now
+    if "cancellation_date" in body:
+        changes["ends_at"] = body["cancellation_date"]
+    if "trial_end_date" in body:
+        changes["trial_ends_at"] = body["trial_end_date"]
+    if "metadata" in body:
+        changes["metadata"] = body["metadata"]
+    return changes
 
 
 def addons_of(bodies: list[dict[str, Any]]) -> list[tuple[str, int]]:

@@ -17,7 +17,9 @@ class SubscriptionsApiView(ApiView):
     """What views of subscriptions have in common."""
 
     def read(self, subscription: Subscription) -> Any:
-        """A subscription as it is stored now, with its own values."""
+        """A subscription as it is now, with its own values."""
+        if subscription.next_update_at is not None and subscription.next_update_at <= self.now:
+            updates.write_down(subscription_pk=subscription.pk, now=self.now)
         rows = shown(Subscription.objects.filter(pk=subscription.pk), with_values=True)
         context = {"now": self.now, "with_values": True}
         return SubscriptionAnswer(rows.get(), context=context).data
@@ -27,7 +29,8 @@ class SubscriptionsView(SubscriptionsApiView):
     """`/subscriptions`."""
 
     def get(self, request: Request) -> Response:
-        """List subscriptions."""
+        """List subscriptions, after what has taken effect was written down."""
+        updates.write_down_due(self.now)
         rows = self._chosen(self.read_query(orders.SubscriptionFilters))
         return self.page_of(shown(rows), SubscriptionAnswer, context={"now": self.now})
 
@@ -72,27 +75,27 @@ class SubscriptionView(SubscriptionsApiView):
         return self.answer(self.read(finding.find(subscription_id)))
 
     def patch(self, request: Request, subscription_id: str) -> Response:
-        """Change a subscription at once."""
+        """Change a subscription, at once or when its `scheduleStrategy` says."""
         body = self.read_body(orders.UpdateBody)
-        changes: updates.Changes = {}
-        if "addons" in body:
-            changes["addons"] = orders.addons_of(body["addons"])
-        if "entitlements" in body:
-            changes["entitlements"] = body["entitlements"]
-        if "charges" in body:
-            changes["units"] = orders.units_of(body["charges"])
-        if body.get("billing_cycle_anchor") == "NOW":
-            changes["billing_cycle_anchor"] = self.now
-        if "cancellation_date" in body:
-            changes["ends_at"] = body["cancellation_date"]
-        if "trial_end_date" in body:
-            changes["trial_ends_at"] = body["trial_end_date"]
-        if "metadata" in body:
-            changes["metadata"] = body["metadata"]
         subscription = updates.update(
-            subscription_id=subscription_id, **changes, actor=self.actor, now=self.now
+            subscription_id=subscription_id,
+            when=body.get("schedule_strategy", updates.When.IMMEDIATE),
+            **orders.changes_of(body, self.now),
+            actor=self.actor,
+            now=self.now,
         )
         return self.answer(self.read(subscription))
+
+
+class ScheduledUpdateView(SubscriptionsApiView):
+    """`/subscriptions/{id}/future-update/schedule`."""
+
+    def delete(self, request: Request, subscription_id: str) -> Response:
+        """Take a scheduled update back."""
+        subscription = updates.cancel_scheduled(
+            subscription_id=subscription_id, actor=self.actor, now=self.now
+        )
+        return self.answer({"id": subscription.public_id})
 
 
 class CancelSubscriptionView(SubscriptionsApiView):
@@ -116,8 +119,12 @@ class MigrateSubscriptionView(SubscriptionsApiView):
 
     def post(self, request: Request, subscription_id: str) -> Response:
         """Move a subscription to the latest versions and prices."""
-        self.read_body(orders.MigrateBody)
+        body = self.read_body(orders.MigrateBody)
+        time = body.get("subscription_migration_time")
         subscription = rollout.migrate(
-            subscription_id=subscription_id, actor=self.actor, now=self.now
+            subscription_id=subscription_id,
+            at_period_end=time == updates.When.END_OF_BILLING_PERIOD,
+            actor=self.actor,
+            now=self.now,
         )
         return self.answer(self.read(subscription))

@@ -32,6 +32,10 @@ urlpatterns = [
         subscriptions.CancelSubscriptionView.as_view(),
     ),
     path(
+        "subscriptions/<str:subscription_id>/future-update/schedule",
+        subscriptions.ScheduledUpdateView.as_view(),
+    ),
+    path(
         "subscriptions/<str:subscription_id>/migrate",
         subscriptions.MigrateSubscriptionView.as_view(),
     ),

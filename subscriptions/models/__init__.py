@@ -7,6 +7,12 @@ from subscriptions.models.promotions import (
     PromotionStatus,
 )
 from subscriptions.models.rollouts import RolloutOutcome, RolloutResult, RolloutRun, RolloutStatus
+from subscriptions.models.scheduled import (
+    ScheduledAddon,
+    ScheduledUpdate,
+    UpdateKind,
+    UpdateStatus,
+)
 from subscriptions.models.subscriptions import (
     CancelReason,
     EndReason,
@@ -31,9 +37,13 @@ __all__ = [
     "RolloutResult",
     "RolloutRun",
     "RolloutStatus",
+    "ScheduledAddon",
+    "ScheduledUpdate",
     "Status",
     "Subscription",
     "SubscriptionAddon",
     "SubscriptionEntitlement",
+    "UpdateKind",
+    "UpdateStatus",
     "Vendor",
 ]

@@ -78,12 +78,17 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         chosen = [conditions[Status(status)] for status in statuses]
         return self.filter(reduce(or_, chosen, Q(pk__in=[])))
 
+    def due_for_update(self, now: datetime) -> Self:
+        """Those whose scheduled update has taken effect and was not written down yet."""
+        return self.filter(next_update_at__lte=now)
+
 
 class Subscription(models.Model):
     """One customer's use of one plan, and when it begins, is billed and ends.
 
     What it is at an instant follows from its instants alone (`status_at`), so it starts,
-    converts and ends on time whether or not a worker runs (R18).
+    converts and ends on time whether or not a worker runs (R18). From `next_update_at` on,
+    a scheduled update stands for plan, add-ons and values (`subscriptions.terms`).
     """
 
     public_id = PublicIdField("ID", unique=True)
@@ -115,6 +120,7 @@ class Subscription(models.Model):
     ends_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=16, choices=EndReason, blank=True)
     cancel_reason = models.CharField(max_length=32, choices=CancelReason, blank=True)
+    next_update_at = models.DateTimeField(null=True, editable=False)
     billing_id = models.CharField(max_length=255, blank=True)
     payment_collection_method = models.CharField(
         max_length=16, choices=PaymentCollectionMethod, blank=True
@@ -135,6 +141,11 @@ class Subscription(models.Model):
         ordering = ["-created_at", "-pk"]
         indexes = [
             models.Index(fields=["customer", "-started_at"], name="subscription_of_customer"),
+            models.Index(
+                fields=["next_update_at"],
+                condition=Q(next_update_at__isnull=False),
+                name="subscriptions_by_next_update",
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -12,7 +12,7 @@ import pytest
 from catalog.models import Cadence
 from credits import changes, recurring
 from credits.book import Ending, PoolState, ScheduleState
-from credits.changes import Span
+from credits.changes import Change, Span
 from subscriptions.causes import Cause
 from subscriptions.entitlements import CreditSource
 from subscriptions.models import Subscription
@@ -80,15 +80,9 @@ def plan(
     **fields: Any,
 ) -> list[Plot]:
     """Write into the pool what a subscription with these sources gives; what it then says."""
-    changes.plan(
-        pool,
-        a_subscription(**fields),
-        recurring.in_force(sources),
-        held={source.source_id for source in sources} if held is None else held,
-        cause=cause,
-        resets=resets,
-        now=now,
-    )
+    kept = {source.source_id for source in sources} if held is None else held
+    change = Change(cause, resets, a_subscription(**fields), now, frozenset(kept))
+    changes.plan(pool, [(change, recurring.in_force(sources))])
     return [
         (each.source_id, each.starts_at, each.ends_at, each.ending)
         for each in pool.schedules

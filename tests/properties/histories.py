@@ -411,15 +411,9 @@ class Customer:
 
     def change(self, cause: Cause, *, resets: bool = False) -> None:
         """Tell the pool what the subscription says now."""
-        changes.plan(
-            self.pool,
-            self.subscription(),
-            self.allowances(),
-            held={self.plan, *self.addons},
-            cause=cause,
-            resets=resets,
-            now=self.now,
-        )
+        held = frozenset({self.plan, *self.addons})
+        change = changes.Change(cause, resets, self.subscription(), self.now, held)
+        changes.plan(self.pool, [(change, self.allowances())])
         timeline.turn(self.pool, self.now)
         self.note_largest()
 

@@ -356,7 +356,7 @@ def give_back_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def keep_what_an_anchor_ends(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(timeline, "_expires_with_schedule", lambda grant, at: False)
+    patch.setattr(timeline, "_expires_with_schedule", lambda grant, schedule, at: False)
     patch.setattr(timeline, "_take_back", lambda pool, schedule, at: None)
 
 

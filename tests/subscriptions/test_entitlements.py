@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from catalog.models import Behaviour, Cadence, FeatureType, PricingType
-from subscriptions import entitlements, updates
+from subscriptions import entitlements, terms, updates
 from subscriptions.choices import CreditValue, FeatureValue
 from subscriptions.entitlements import credit_sources, effective_features, effective_mappings
 from tests.builders import (
@@ -41,7 +41,7 @@ class TestCreditSources:
 
         subscription = a_subscription(plan=plan, addons=[(addon, 3)])
 
-        own, extra = credit_sources(subscription)
+        own, extra = credit_sources(terms.at(subscription, NOW))
         assert (own.source_id, own.source_is_addon, own.name) == (plan.pk, False, "Pro")
         assert (own.amount, own.quantity, own.linked) == (Decimal(50_000), 1, False)
         assert (extra.source_id, extra.source_is_addon) == (addon.pk, True)
@@ -63,7 +63,7 @@ class TestCreditSources:
             "Pro", product=product, base_plan=free, entitlements=[some_credits(api, 900)]
         )
 
-        sources = credit_sources(a_subscription(plan=pro))
+        sources = credit_sources(terms.at(a_subscription(plan=pro), NOW))
 
         told = [(source.amount, source.inherited_from, source.source_id) for source in sources]
         assert told == [(500, "Free", pro.pk), (900, "", pro.pk)]
@@ -78,7 +78,7 @@ class TestCreditSources:
             ]
         )
 
-        (source,) = credit_sources(a_subscription(plan=plan))
+        (source,) = credit_sources(terms.at(a_subscription(plan=plan), NOW))
 
         assert (source.amount, source.linked, source.units) == (1000, True, 5)
 
@@ -93,7 +93,7 @@ class TestCreditSources:
             ]
         )
 
-        (source,) = credit_sources(a_subscription(plan=plan))
+        (source,) = credit_sources(terms.at(a_subscription(plan=plan), NOW))
 
         assert source.units is None
 
@@ -106,7 +106,7 @@ class TestCreditSources:
             ]
         )
 
-        (source,) = credit_sources(a_subscription(plan=plan))
+        (source,) = credit_sources(terms.at(a_subscription(plan=plan), NOW))
 
         assert source.units is None
 
@@ -123,7 +123,7 @@ class TestCreditSources:
             compatible_addons=[more],
         )
 
-        (source,) = credit_sources(a_subscription(plan=plan, addons=[(more, 3)]))
+        (source,) = credit_sources(terms.at(a_subscription(plan=plan, addons=[(more, 3)]), NOW))
 
         assert source.units == 11
 
@@ -141,7 +141,7 @@ class TestCreditSources:
             product=product, entitlements=[some_units(seats, 5)], compatible_addons=[addon]
         )
 
-        (source,) = credit_sources(a_subscription(plan=plan, addons=[(addon, 3)]))
+        (source,) = credit_sources(terms.at(a_subscription(plan=plan, addons=[(addon, 3)]), NOW))
 
         assert (source.amount, source.units, source.quantity) == (100, 6, 3)
 
@@ -155,7 +155,7 @@ class TestCreditSources:
         )
         value = FeatureValue(feature_id=seats.public_id, usage_limit=8)
 
-        (source,) = credit_sources(a_subscription(plan=plan, entitlements=[value]))
+        (source,) = credit_sources(terms.at(a_subscription(plan=plan, entitlements=[value]), NOW))
 
         assert source.units == 8
 
@@ -169,8 +169,8 @@ class TestCreditSources:
             credit_type_id=credit_type.public_id, amount=Decimal(70), cadence=Cadence.YEAR
         )
 
-        (without,) = credit_sources(a_subscription(plan=plan))
-        (agreed,) = credit_sources(a_subscription(plan=plan, entitlements=[value]))
+        (without,) = credit_sources(terms.at(a_subscription(plan=plan), NOW))
+        (agreed,) = credit_sources(terms.at(a_subscription(plan=plan, entitlements=[value]), NOW))
 
         assert without.amount is None
         assert (agreed.amount, agreed.cadence) == (70, Cadence.YEAR)
@@ -195,7 +195,7 @@ class TestCreditSources:
         subscription = a_subscription(plan=plan, addons=[(addon, 2) for addon in addons])
 
         with django_assert_num_queries(6):
-            sources = credit_sources(subscription)
+            sources = credit_sources(terms.at(subscription, NOW))
 
         assert len(sources) == 7
 
@@ -216,7 +216,7 @@ class TestCreditSources:
             now=later,
         )
 
-        sources = credit_sources(subscription)
+        sources = credit_sources(terms.at(subscription, NOW))
 
         assert [(source.source_id, source.attached_at) for source in sources] == [
             (two.pk, NOW),
@@ -232,7 +232,7 @@ class TestEffectiveFeatures:
             product=product, entitlements=[some_units(seats, 5)], compatible_addons=[addon]
         )
 
-        (feature,) = effective_features(a_subscription(plan=plan, addons=[(addon, 3)]))
+        (feature,) = effective_features(a_subscription(plan=plan, addons=[(addon, 3)]), NOW)
 
         assert feature.usage_limit == 11
         assert [(source.is_addon, source.quantity) for source in feature.sources] == [
@@ -254,7 +254,7 @@ class TestEffectiveFeatures:
         )
 
         (feature,) = effective_features(
-            a_subscription(plan=plan, addons=[(addons[0], 1), (addons[1], 2)])
+            a_subscription(plan=plan, addons=[(addons[0], 1), (addons[1], 2)]), NOW
         )
 
         assert feature.usage_limit == 80
@@ -266,7 +266,7 @@ class TestEffectiveFeatures:
             product=product, entitlements=[some_units(seats, 5)], compatible_addons=[addon]
         )
 
-        (feature,) = effective_features(a_subscription(plan=plan, addons=[(addon, 1)]))
+        (feature,) = effective_features(a_subscription(plan=plan, addons=[(addon, 1)]), NOW)
 
         assert feature.has_unlimited_usage
         assert feature.usage_limit is None
@@ -287,7 +287,7 @@ class TestEffectiveFeatures:
             product=product, entitlements=[region("eu", "us")], compatible_addons=[addon]
         )
 
-        (feature,) = effective_features(a_subscription(plan=plan, addons=[(addon, 1)]))
+        (feature,) = effective_features(a_subscription(plan=plan, addons=[(addon, 1)]), NOW)
 
         assert feature.enum_values == ("eu", "us", "asia")
 
@@ -295,7 +295,7 @@ class TestEffectiveFeatures:
         seats = a_feature()
         plan = a_published_plan(entitlements=[some_units(seats, 5, is_granted=False)])
 
-        (feature,) = effective_features(a_subscription(plan=plan))
+        (feature,) = effective_features(a_subscription(plan=plan), NOW)
 
         assert not feature.is_granted
 
@@ -320,7 +320,7 @@ class TestEffectiveMappings:
         subscription = a_subscription(plan=plan, addons=[(first, 1), (second, 1)])
 
         mappings = {
-            mapping.feature_id: mapping.rate for mapping in effective_mappings(subscription)
+            mapping.feature_id: mapping.rate for mapping in effective_mappings(subscription, NOW)
         }
 
         assert mappings == {image.pk: 10, video.pk: 1}

@@ -235,7 +235,7 @@ class TestTogether:
         )
         subscription = a_subscription(plan=plan)
         [given] = give(subscription.customer, a_gift(feature, **terms))
-        [bought] = effective_features(subscription)
+        [bought] = effective_features(subscription, NOW)
         return promotions.together(bought, promotions.effective(given))
 
     @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ class TestTogether:
         plan = a_published_plan(entitlements=[some_units(seats, 50, is_granted=False)])
         subscription = a_subscription(plan=plan)
         [given] = give(subscription.customer, a_gift(seats, usage_limit=2))
-        [bought] = effective_features(subscription)
+        [bought] = effective_features(subscription, NOW)
 
         one = promotions.together(bought, promotions.effective(given))
 
@@ -281,6 +281,6 @@ class TestTogether:
         )
         subscription = a_subscription(plan=plan, addons=[(addon, 1)])
         [given] = give(subscription.customer, a_gift(seats, usage_limit=8))
-        [bought] = effective_features(subscription)
+        [bought] = effective_features(subscription, NOW)
 
         assert promotions.together(bought, promotions.effective(given)).usage_limit == 9

@@ -15,6 +15,7 @@ from subscriptions.updates import (
     NotInTrial,
     OtherProduct,
     SamePlan,
+    When,
 )
 from tests.builders import (
     NOW,
@@ -330,7 +331,7 @@ class TestChangePlan:
         with pytest.raises(IncompatibleAddon):
             change_plan(subscription, new)
 
-        assert change_plan(subscription, new, addons=[]).plan == new
+        assert change_plan(subscription, new, addons=[], when=When.IMMEDIATE).plan == new
 
     def test_refuses_plans_of_other_products(self):
         with pytest.raises(OtherProduct):

@@ -62,6 +62,7 @@ class TestEditJourney:
             start_setup="FREE_PLAN",
             start_plan=str(plan.pk),
             usage_reset="NEVER_RESET",
+            downgrade_time="IMMEDIATE",
             cancellation_time="IMMEDIATE",
             end_setup="CANCEL_SUBSCRIPTION",
         )
@@ -77,6 +78,7 @@ class TestEditJourney:
             f"{LIST}{product.pk}/journey/",
             start_setup="FREE_PLAN",
             usage_reset="NEVER_RESET",
+            downgrade_time="IMMEDIATE",
             cancellation_time="IMMEDIATE",
             end_setup="CANCEL_SUBSCRIPTION",
         )

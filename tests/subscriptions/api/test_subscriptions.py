@@ -3,10 +3,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 
 from catalog import packages
 from catalog.models import BillingModel, Package, PricingType
 from catalog.prices import NewCharge
+from subscriptions import updates
 from subscriptions.models import Subscription
 from tests.builders import (
     NOW,
@@ -354,7 +356,7 @@ class TestUpdate:
     @pytest.mark.parametrize(
         "change",
         [
-            {"scheduleStrategy": "END_OF_BILLING_PERIOD"},
+            {"scheduleStrategy": "TOMORROW"},
             {"billingPeriod": "ANNUALLY"},
             {"appliedCoupon": {"couponId": "x"}},
             {"promotionCode": "x"},
@@ -442,12 +444,29 @@ class TestMigrate:
         subscription.refresh_from_db()
         assert subscription.plan_version == version
 
-    def test_happens_now_only(self, caller):
-        subscription = a_subscription()
+    def test_can_wait_for_the_end_of_the_period(self, caller, plan: Package):
+        subscription = a_subscription(plan=plan)
+        a_new_version(plan)
 
         answer = caller.post(
             f"/api/v1/subscriptions/{subscription.public_id}/migrate",
             {"subscriptionMigrationTime": "END_OF_BILLING_PERIOD"},
+        )
+
+        assert answer.status_code == 200
+        (update,) = answer.json()["data"]["futureUpdates"]
+        assert update["subscriptionScheduleType"] == "MIGRATE_TO_LATEST"
+        assert update["targetPackage"] == {"id": plan.public_id}
+        subscription.refresh_from_db()
+        assert subscription.plan_version == plan.live
+
+    @pytest.mark.parametrize("time", ["END_OF_BILLING_MONTH", "soon"])
+    def test_refuses_other_times(self, caller, time: str):
+        subscription = a_subscription()
+
+        answer = caller.post(
+            f"/api/v1/subscriptions/{subscription.public_id}/migrate",
+            {"subscriptionMigrationTime": time},
         )
 
         assert answer.status_code == 400
@@ -506,15 +525,27 @@ class TestList:
     def test_takes_as_many_queries_for_many_as_for_one(
         self, caller, plan: Package, addon: Package, django_assert_num_queries
     ):
-        a_subscription(plan=plan, addons=[(addon, 1)])
-        caller.get("/api/v1/subscriptions")  # the key's last use is noted once
-        with django_assert_num_queries(3):
-            caller.get("/api/v1/subscriptions")
-        for _ in range(5):
-            a_subscription(plan=plan, addons=[(addon, 1)])
+        def subscribe() -> None:
+            """With an update that is scheduled."""
+            updates.update(
+                subscription_id=a_subscription(plan=plan, addons=[(addon, 1)]).public_id,
+                when=updates.When.END_OF_BILLING_PERIOD,
+                addons=[(addon.public_id, 2)],
+                actor=SYSTEM,
+                now=NOW,
+            )
 
-        with django_assert_num_queries(3):
-            assert len(caller.get("/api/v1/subscriptions").json()["data"]) == 6
+        subscribe()
+        with time_machine.travel(NOW, tick=False):
+            caller.get("/api/v1/subscriptions")  # the key's last use is noted once
+            with django_assert_num_queries(7):
+                caller.get("/api/v1/subscriptions")
+            for _ in range(5):
+                subscribe()
+
+            with django_assert_num_queries(7):
+                rows = caller.get("/api/v1/subscriptions").json()["data"]
+        assert [len(row["futureUpdates"]) for row in rows] == [1] * 6
 
 
 class TestKeys:
