@@ -1,7 +1,8 @@
 """Decides whom to believe about the address and scheme of a request (X22)."""
 
 from collections.abc import Callable
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -54,15 +55,21 @@ def client_address(sender: str, hops: list[str]) -> str:
 
 def is_address(text: str) -> bool:
     """Whether this is an IP address, and not a name, a port or an attempt."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return _address(text) is not None
 
 
 def is_trusted(address: str) -> bool:
     """Whether the settings name this address as a proxy of ours."""
-    return is_address(address) and any(
-        ip_address(address) in network for network in settings.STIPEND_TRUSTED_PROXIES
+    known = _address(address)
+    return known is not None and any(
+        known in network for network in settings.STIPEND_TRUSTED_PROXIES
     )
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address once: a proxy sends its own with every request."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None

@@ -11,13 +11,6 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from workspace.api.views import UnknownRoute
 
-# Tried in this order, so what is asked most stands first.
-api = [
-    path("", include("credits.api.urls")),
-    path("", include("catalog.api.urls")),
-    path("", include("subscriptions.api.urls")),
-]
-
 # The description of the API is no secret; everything it describes asks for a key.
 OPEN_TO_ALL: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 
@@ -29,7 +22,10 @@ nowhere = [
 
 urlpatterns = [
     *nowhere,
-    path("api/v1/", include(api)),
+    # Tried in this order, so what is asked most stands first.
+    path("api/v1/", include("credits.api.urls")),
+    path("api/v1/", include("catalog.api.urls")),
+    path("api/v1/", include("subscriptions.api.urls")),
     path("v1/", include("credits.api.edge_urls")),
     path("api/schema", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(**OPEN_TO_ALL)),

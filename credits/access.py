@@ -15,7 +15,7 @@ from credits.pools import Standing
 from subscriptions.models import Customer, Resource
 from workspace import keys
 from workspace.keys import KnownKey, WantedKey
-from workspace.models import ApiKey, KeyKind
+from workspace.models import ApiKey
 
 
 class Denial(StrEnum):
@@ -135,10 +135,9 @@ def check_for_key(
     rows = fetch(statement, [*ids, *wanted.parameters])
     if not rows:
         raise keys.unauthenticated()
-    keys.note_use(wanted, now)
     name, kind, *row = rows[0]
-    key = KnownKey(wanted.lookup, name, KeyKind(kind))
-    return key, _decision(_found(row), resource_id=resource_id, amount=amount, now=now)
+    decision = _decision(_found(row), resource_id=resource_id, amount=amount, now=now)
+    return wanted.known_as(name, kind, now), decision
 
 
 def _decision(

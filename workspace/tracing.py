@@ -54,7 +54,7 @@ class TraceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        sent = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+        sent = TRACEPARENT.fullmatch(request.META.get("HTTP_TRACEPARENT", ""))
         with trace(sent["trace_id"] if sent else None) as trace_id:
             response = self.get_response(request)
             response["X-Trace-Id"] = trace_id

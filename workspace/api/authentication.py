@@ -22,7 +22,7 @@ def raw_key(request: Request) -> str:
     Raises:
         Unauthenticated: there is none.
     """
-    raw = request.headers.get("X-API-KEY")
+    raw = request.META.get("HTTP_X_API_KEY")
     if not raw:
         raise keys.unauthenticated()
     return raw

@@ -134,7 +134,7 @@ class ApiView(APIView):
         handler: Handler = self.http_method_not_allowed
         if method.lower() in self.http_method_names:
             handler = getattr(self, method.lower(), handler)
-        if method == "POST" and "Idempotency-Key" in self.request.headers:
+        if method == "POST" and "HTTP_IDEMPOTENCY_KEY" in self.request.META:
             return self._once(handler)
         return handler
 
@@ -150,7 +150,7 @@ class ApiView(APIView):
             answer = acts.once(
                 run,
                 principal=f"{self.actor.kind}:{self.actor.identifier}",
-                key=request.headers["Idempotency-Key"],
+                key=request.META["HTTP_IDEMPOTENCY_KEY"],
                 fingerprint=hashlib.sha256(content.encode()).hexdigest(),
                 now=self.now,
             )

@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from decimal import Decimal
 
@@ -5,11 +6,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from credits.models import Consumption, LedgerEntry
+from credits import consumption
+from credits.consumption import Demand
+from credits.models import Consumption, LedgerEntry, Pool
 from subscriptions import customers
 from tests.application import Application
 from tests.builders import NOW, a_credit_type, a_customer, a_resource
 from tests.credits.api.shapes import CONSUMPTION, REFUSAL, assert_shape
+from workspace import keys
 from workspace.actors import SYSTEM
 from workspace.models import Activity, KeyKind
 
@@ -125,10 +129,37 @@ class TestConsume:
 
         assert len(many) == len(few)
 
+    def test_finds_key_and_pool_in_one_statement(self, acme):
+        acme.consume("acme", "ai", 1, "first")
+        path, now = "/api/v1/credits/consumption", acme.now
+        pool = Pool.objects.get(customer__public_id="acme")
+        with CaptureQueriesContext(connection) as verb:
+            demand = Demand(Decimal(1), "second", now)
+            consumption.consume(pool_id=pool.pk, demand=demand, actor=SYSTEM, now=now)
+
+        with CaptureQueriesContext(connection) as posted:
+            acme.post(path, rows(1)["consumptions"][0])
+
+        assert len(posted) == len(verb) + 1
+
+    def test_asks_for_a_key_before_anything_else(self, acme):
+        """X1."""
+        made = keys.create(name="Gone", kind=KeyKind.FULL, actor=SYSTEM, now=NOW)
+        keys.revoke(key_id=made.key.pk, actor=SYSTEM, now=NOW)
+        body = json.dumps(rows(1)["consumptions"][0])
+
+        for sent in ("", "nonsense", acme.key[:-1], made.raw):
+            acme.client.defaults["HTTP_X_API_KEY"] = sent
+            for text in (body, "{", "[]", "", '{"amount":0}'):
+                assert acme.send("credits/consumption", text).status == 401
+
+        assert Pool.objects.get(customer__public_id="acme").balance == 100
+
     def test_is_refused_to_keys_that_only_read(self, acme):
         reading = Application(KeyKind.READ_ONLY)
 
         assert reading.consume("acme", "ai", 1, "k").status == 403
+        assert reading.send("credits/consumption", "{").status == 403
         assert acme.balance("acme", "ai") == 100
 
     def test_is_refused_for_customers_and_credits_that_are_not_there(self, acme):
