@@ -1,0 +1,121 @@
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+HELLO = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Server:
+    """gunicorn as production runs it, around an application that is quick."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = probe.getsockname()
+        command = [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py"]
+        self.process = subprocess.Popen(
+            [*command, "--log-level", "critical", "tests.config.quick"],
+            env={**os.environ, "STIPEND_BIND": "{}:{}".format(*self.address)},
+        )
+        for _ in range(100):
+            with contextlib.suppress(OSError), self.connected():
+                return
+            time.sleep(0.1)
+        raise AssertionError("gunicorn did not start.")
+
+    def connected(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=10)
+
+    def ask(self, request: bytes) -> tuple[bytes, bytes]:
+        """Head and body of an answer, on a connection of its own."""
+        with self.connected() as connection:
+            connection.sendall(request)
+            return read(connection)
+
+
+def read(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Head and body of the next answer; both empty if there is none."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        data = connection.recv(65536)
+        if not data:
+            return b"", b""
+        received += data
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+    while len(body) < length and (data := connection.recv(65536)):
+        body += data
+    return head, body
+
+
+def knock_until_it_ends(server: Server) -> tuple[int, int]:
+    """How many of those who come while it stops are refused, and how many answered."""
+    refused, answered = 0, 0
+    while server.process.poll() is None:
+        try:
+            head, body = server.ask(HELLO)
+        except ConnectionRefusedError:
+            refused += 1
+            time.sleep(0.01)
+        else:
+            assert (head[:12], body) == (b"HTTP/1.1 200", b"hello")
+            answered += 1
+    return refused, answered
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    started = Server()
+    yield started
+    started.process.kill()
+    started.process.wait()
+
+
+class TestWebWorker:
+    @pytest.mark.parametrize(
+        ("request_", "status", "code"),
+        [
+            (b"GET /%s HTTP/1.1\r\n\r\n" % (b"a" * 9000), b"414", "UriTooLong"),
+            (b"GET / HTTP/1.1\r\nX: %s\r\n\r\n" % (b"a" * 9000), b"431", None),
+            (b"nonsense\r\n\r\n", b"400", "BadRequest"),
+            (b"GET / HTTP/1.1\r\nBad Name: x\r\n\r\n", b"400", "BadRequest"),
+        ],
+    )
+    def test_refuses_in_json(self, server, request_, status, code):
+        head, body = server.ask(request_)
+
+        refusal = json.loads(body)
+        assert head.startswith(b"HTTP/1.1 %s " % status)
+        assert b"Content-Type: application/json" in head
+        assert set(refusal) == {"message", "code", "traceId", "errors"}
+        assert refusal["code"] == (code or "RequestHeaderFieldsTooLarge")
+        assert len(refusal["traceId"]) == 32
+
+    def test_ends_at_once_where_nobody_waits(self, server):
+        """F23."""
+        server.process.terminate()
+
+        assert server.process.wait(5) == 0
+
+    def test_cuts_nobody_off_while_stopping(self, server):
+        """F23: whoever gets in is answered; the others are refused and go elsewhere."""
+        with server.connected() as kept, server.connected() as slow:
+            kept.sendall(HELLO)
+            read(kept)
+            slow.sendall(HELLO.replace(b"/ ", b"/slow "))
+            time.sleep(0.2)
+
+            server.process.terminate()
+            refused, answered = knock_until_it_ends(server)
+            last = read(slow)[1]
+
+        assert refused > answered
+        assert last == b"hello"
+        assert server.process.returncode == 0
