@@ -87,6 +87,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Those who watch over a process know neither its name nor a key.
+    "workspace.api.health.HealthMiddleware",
     # Before all that looks at the address or the scheme.
     "config.proxies.TrustedProxyMiddleware",
     "workspace.tracing.TraceMiddleware",
