@@ -32,6 +32,7 @@ class Denial(StrEnum):
     NO_ACTIVE_SUBSCRIPTION = "NoActiveSubscription"
     NO_FEATURE_ENTITLEMENT = "NoFeatureEntitlementInSubscription"
     REQUESTED_USAGE_EXCEEDING_LIMIT = "RequestedUsageExceedingLimit"
+    BUDGET_EXCEEDED = "BudgetExceeded"
     REQUESTED_VALUES_MISMATCH = "RequestedValuesMismatch"
 
 

@@ -102,7 +102,7 @@ def of_credits(
     consumed = Consumption.objects.filter(
         pool_id__in=pool_ids, used_at__gte=start, used_at__lt=end
     ).annotate(step=TRUNCATE[step]("used_at", tzinfo=UTC))
-    tagged, names = _tagged(consumed, "dimensions", keys)
+    tagged, names = with_tags(consumed, "dimensions", keys)
     rows = (
         tagged.values_list("feature__public_id", "feature__name", *names, "step")
         .annotate(total=Sum("amount"))
@@ -145,7 +145,7 @@ def of_feature(
     )
     if first is not None:
         records = records.filter(occurred_at__gte=first[0])
-    tagged, names = _tagged(records, "event__dimensions", keys)
+    tagged, names = with_tags(records, "event__dimensions", keys)
     rows: dict[Tags, list[tuple[Any, ...]]] = defaultdict(list)
     columns = ("occurred_at", "value", "text", "sets_total")
     for row in tagged.order_by("occurred_at", "pk").values_list(*columns, *names):
@@ -255,7 +255,7 @@ def _steps(start: datetime, end: datetime, step: Step) -> list[datetime]:
     return steps
 
 
-def _tagged(
+def with_tags(
     rows: QuerySet[Any], column: str, keys: Sequence[str]
 ) -> tuple[QuerySet[Any], list[str]]:
     """The rows with the values of dimensions `keys` beside them, under the names returned."""

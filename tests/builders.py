@@ -40,8 +40,9 @@ from catalog.models import (
 )
 from catalog.prices import NewMapping
 from catalog.publishing import Audience
-from subscriptions import customers, provisioning
-from subscriptions.models import Customer, Resource, Subscription
+from subscriptions import customers, entities, provisioning
+from subscriptions.entities import EntityTerms, TypeTerms
+from subscriptions.models import Customer, Entity, EntityType, Resource, Subscription
 from workspace.actors import SYSTEM
 from workspace.ids import suggest_public_id
 
@@ -298,6 +299,26 @@ def a_resource(
             public_id=public_id or an_id("workspace"),
             now=now,
         )
+
+
+def an_entity_type(public_id: str = "team", *keys: str, now: datetime = NOW) -> EntityType:
+    """A type of entities, found by the dimensions `keys`."""
+    terms = TypeTerms(public_id, public_id.title(), keys)
+    [stored] = entities.define_types(types=[terms], actor=SYSTEM, now=now)
+    return stored
+
+
+def some_entities(
+    customer: Customer, type_id: str, *public_ids: str, now: datetime = NOW
+) -> list[Entity]:
+    """Entities of a customer; their type is found by the dimension `teamId` for "team"."""
+    an_entity_type(type_id, f"{type_id}Id", now=now)
+    return entities.put(
+        customer_id=customer.public_id,
+        entities=[EntityTerms(public_id, type_id) for public_id in public_ids],
+        actor=SYSTEM,
+        now=now,
+    )
 
 
 def a_subscription(

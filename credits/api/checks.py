@@ -1,6 +1,6 @@
 """May this customer go on? The access check, and everything a customer may use (R43–R45)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -49,6 +49,7 @@ class CheckView(ApiView):
     into the one statement that answers it; for all others the key is looked at first (X1).
     """
 
+    filters: ClassVar[type[CheckFilters]] = CheckFilters
     decision: Decision | None = None
 
     def admit(self) -> None:
@@ -56,7 +57,7 @@ class CheckView(ApiView):
         if self._asks_for_credits():
             wanted = keys.parse(raw_key(self.request))
             try:
-                self.query = self.read_query(CheckFilters)
+                self.query = self.read_query(self.filters)
             except ValidationError:
                 super().admit()
                 raise
@@ -78,17 +79,19 @@ class CheckView(ApiView):
 
     def get(self, request: Request, customer_id: str) -> Response:
         """Say yes or no; a no has a reason and is an answer like any other."""
+        return self.answer(self.decided(customer_id))
+
+    def decided(self, customer_id: str) -> shapes.Shape:
+        """The answer, in the shape of what was asked for."""
         if self.decision is not None:
-            return self.answer(
-                shapes.credit_entitlement(
-                    self.decision.standing,
-                    self.decision.denial,
-                    credit_type=self.decision.credit_type,
-                    asked_for=self.query["currency_id"],
-                    now=self.now,
-                )
+            return shapes.credit_entitlement(
+                self.decision.standing,
+                self.decision.denial,
+                credit_type=self.decision.credit_type,
+                asked_for=self.query["currency_id"],
+                now=self.now,
             )
-        query = self.read_query(CheckFilters)
+        query = self.read_query(self.filters)
         state = entitlements.check_feature(
             customer_id=customer_id,
             feature_id=query["feature_id"],
@@ -96,7 +99,7 @@ class CheckView(ApiView):
             wish=Wish(query.get("requested_usage"), query.get("requested_values", ())),
             now=self.now,
         )
-        return self.answer(shapes.feature_entitlement(state))
+        return shapes.feature_entitlement(state)
 
 
 class EntitlementsView(ApiView):

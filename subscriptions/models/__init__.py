@@ -1,6 +1,7 @@
 """The nouns of this app: customers with their resources, subscriptions, and rollouts."""
 
 from subscriptions.models.customers import Customer, CustomerIntegration, Resource, Vendor
+from subscriptions.models.entities import Assignment, Entity, EntityType
 from subscriptions.models.promotions import (
     PromotionalEntitlement,
     PromotionPeriod,
@@ -24,10 +25,13 @@ from subscriptions.models.subscriptions import (
 )
 
 __all__ = [
+    "Assignment",
     "CancelReason",
     "Customer",
     "CustomerIntegration",
     "EndReason",
+    "Entity",
+    "EntityType",
     "PaymentCollectionMethod",
     "PromotionPeriod",
     "PromotionStatus",
