@@ -66,6 +66,16 @@ class TestAdvance:
             line(GRANTED, 100),
         ]
 
+    def test_brings_a_pool_that_was_read_for_it(self):
+        """In place, as a sweep does, with the same end."""
+        pool = a_pool_at(JANUARY, a_schedule(100))
+        after, entries = timeline.advance(pool, APRIL)
+
+        timeline.bring(pool, APRIL)
+
+        assert figures(pool) == figures(after)
+        assert lines(pool.entries) == lines(entries)
+
     def test_does_nothing_in_a_pool_that_waits_for_nothing(self):
         pool = a_pool(a_grant(100, consumed=30))
 
