@@ -66,7 +66,7 @@ def lock_row(pk: int, now: datetime) -> Subscription:
     that has taken effect is written down first.
     """
     rows = Subscription.objects.select_for_update(of=("self",)).select_related(
-        "customer", "product", "plan", "plan_version"
+        "customer", "paying_customer", "product", "resource", "plan", "plan_version"
     )
     subscription = rows.get(pk=pk)
     scheduled.write_down(subscription, now)

@@ -13,7 +13,14 @@ from enum import StrEnum
 from typing import Any, TypedDict, Unpack
 
 from catalog.checking import clean_metadata
-from catalog.models import BillingPeriod, Package, PackageVersion, PricingType, TrialEnd
+from catalog.models import (
+    BillingPeriod,
+    Package,
+    PackageKind,
+    PackageVersion,
+    PricingType,
+    TrialEnd,
+)
 from catalog.models.products import UsageReset
 from catalog.prices import base_prices
 from subscriptions import choices, endings, exclusivity, finding, news, periods, scheduled, terms
@@ -23,6 +30,7 @@ from subscriptions.choices import Value
 from subscriptions.models import (
     CancelReason,
     EndReason,
+    Status,
     Subscription,
     SubscriptionAddon,
     UpdateKind,
@@ -166,6 +174,23 @@ def plan_changes(
     if entitlements is not None:
         changes["entitlements"] = entitlements
     return changes
+
+
+def running_beside(
+    *, customer_id: str, plan_id: str, resource_id: str | None, now: datetime
+) -> Subscription | None:
+    """The subscription that runs where one to another plan is ordered; None if none does.
+
+    Of the same customer, product and resource, active and not in its trial.
+    """
+    found = Subscription.objects.filter(
+        customer__public_id=customer_id,
+        product__packages__kind=PackageKind.PLAN,
+        product__packages__public_id=plan_id,
+        resource__public_id=resource_id,
+    )
+    active = found.with_any_status([Status.ACTIVE], now).exclude(plan__public_id=plan_id)
+    return active.first()
 
 
 @act

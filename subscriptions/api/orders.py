@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from catalog.models import BillingPeriod, Cadence, PricingType, ResetPeriod, TrialEnd
 from catalog.models.products import CancellationTime
+from subscriptions import choices
 from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY, CreditValue, FeatureValue, Value
 from subscriptions.models import PaymentCollectionMethod, Status
 from subscriptions.provisioning import Trial
@@ -216,6 +217,7 @@ class ProvisionBody(CamelMixin, serializers.Serializer[Any]):
     )
     resource_id = PublicIdField(required=False, allow_null=True)
     start_date = UtcDateTimeField(required=False)
+    schedule_strategy = serializers.ChoiceField(list(When), required=False)
     trial_override_configuration = TrialBody(required=False)
     applied_coupon = NotYet()
     budget = NotYet()
@@ -236,6 +238,24 @@ class MigrateBody(CamelMixin, serializers.Serializer[Any]):
     subscription_migration_time = serializers.ChoiceField(
         [When.END_OF_BILLING_PERIOD, When.IMMEDIATE], required=False
     )
+
+
+class TransferBody(CamelMixin, serializers.Serializer[Any]):
+    """Which resource a subscription goes to."""
+
+    destination_resource_id = PublicIdField()
+
+
+class DelegateBody(CamelMixin, serializers.Serializer[Any]):
+    """Who is to pay for a subscription."""
+
+    target_customer_id = PublicIdField()
+
+
+class ChargeUsageBody(CamelMixin, serializers.Serializer[Any]):
+    """Until when use is to be charged."""
+
+    until_date = UtcDateTimeField(required=False)
 
 
 class SubscriptionFilters(CamelMixin, serializers.Serializer[Any]):
@@ -274,6 +294,24 @@ def order_of(body: dict[str, Any], now: datetime) -> dict[str, Any]:
     elif trial is not None and "trial_end_date" in trial:
         order["trial"] = Trial(trial["trial_end_date"], trial["trial_end_behavior"])
     return order
+
+
+NEW_ONLY = ("id", "start_date", "trial_override_configuration", "cancellation_date", "billing_id")
+"""What an order says of a subscription that is new, and a change of plan does not."""
+
+
+def plan_change_of(body: dict[str, Any], now: datetime) -> Changes | None:
+    """The body of a provision as a change of plan; None if it can only be a new one."""
+    if any(name in body for name in NEW_ONLY):
+        return None
+    changes = changes_of(body, now)
+    changes["plan_id"] = body["plan_id"]
+    if body.get("unit_quantity") is not None:
+        plan = choices.plan_on_sale(body["plan_id"])
+        assert plan.live is not None, "what is on sale has a live version"
+        units = choices.units_of_plan(plan.live, body["unit_quantity"])
+        changes["units"] = [*changes.get("units", []), *units]
+    return changes
 
 
 def changes_of(body: dict[str, Any], now: datetime) -> Changes:

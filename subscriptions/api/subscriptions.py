@@ -4,7 +4,15 @@ from typing import Any
 
 from rest_framework.request import Request
 
-from subscriptions import cancellation, finding, provisioning, rollout, updates
+from subscriptions import (
+    billing,
+    cancellation,
+    finding,
+    provisioning,
+    rollout,
+    transfer,
+    updates,
+)
 from subscriptions.api import orders
 from subscriptions.api.answers import SubscriptionAnswer, shown
 from subscriptions.models import Status, Subscription
@@ -35,19 +43,41 @@ class SubscriptionsView(SubscriptionsApiView):
         return self.page_of(shown(rows), SubscriptionAnswer, context={"now": self.now})
 
     def post(self, request: Request) -> Response:
-        """Subscribe a customer to a plan."""
-        order = orders.order_of(self.read_body(orders.ProvisionBody), self.now)
-        subscription = provisioning.start(**order, actor=self.actor, now=self.now)
+        """Subscribe a customer to a plan, or put the subscription they have on it (R31)."""
+        body = self.read_body(orders.ProvisionBody)
+        subscription = self._changed_plan(body) or provisioning.start(
+            **orders.order_of(body, self.now), actor=self.actor, now=self.now
+        )
+        is_waiting = subscription.next_update_at is not None
         answer = {
             "id": subscription.public_id,
             "status": "SUCCESS",
             "subscription": self.read(subscription),
-            "isScheduled": subscription.status_at(self.now) == Status.NOT_STARTED,
+            "isScheduled": is_waiting or subscription.status_at(self.now) == Status.NOT_STARTED,
             "entitlements": None,
             "checkoutBillingId": None,
             "checkoutUrl": None,
         }
         return self.answer(answer, 201)
+
+    def _changed_plan(self, body: dict[str, Any]) -> Subscription | None:
+        """The subscription that has gone over to the plan; None if a new one is wanted."""
+        held = updates.running_beside(
+            customer_id=body["customer_id"],
+            plan_id=body["plan_id"],
+            resource_id=body.get("resource_id"),
+            now=self.now,
+        )
+        changes = orders.plan_change_of(body, self.now) if held else None
+        if held is None or changes is None:
+            return None
+        return updates.update(
+            subscription_id=held.public_id,
+            when=body.get("schedule_strategy"),
+            **changes,
+            actor=self.actor,
+            now=self.now,
+        )
 
     def _chosen(self, query: dict[str, Any]) -> SubscriptionQuerySet:
         rows = Subscription.objects.all()
@@ -112,6 +142,72 @@ class CancelSubscriptionView(SubscriptionsApiView):
             now=self.now,
         )
         return self.answer(self.read(subscription))
+
+
+class PendingPaymentView(SubscriptionsApiView):
+    """`/subscriptions/{id}/future-update/pending-payment`."""
+
+    def delete(self, request: Request, subscription_id: str) -> Response:
+        """Refuse: no update waits for a payment."""
+        billing.cancel_pending_payment(subscription_id=subscription_id)
+
+
+class TransferSubscriptionView(SubscriptionsApiView):
+    """`/subscriptions/{id}/transfer`."""
+
+    def post(self, request: Request, subscription_id: str) -> Response:
+        """Let a subscription belong to another resource."""
+        body = self.read_body(orders.TransferBody)
+        subscription = transfer.transfer(
+            subscription_id=subscription_id,
+            resource_id=body["destination_resource_id"],
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.answer(self.read(subscription))
+
+
+class DelegateSubscriptionView(SubscriptionsApiView):
+    """`/subscriptions/{id}/delegate`."""
+
+    def post(self, request: Request, subscription_id: str) -> Response:
+        """Let another customer pay for a subscription."""
+        body = self.read_body(orders.DelegateBody)
+        subscription = transfer.delegate(
+            subscription_id=subscription_id,
+            customer_id=body["target_customer_id"],
+            actor=self.actor,
+            now=self.now,
+        )
+        return self.answer(self.read(subscription))
+
+
+class InvoicePaidView(SubscriptionsApiView):
+    """`/subscriptions/{id}/invoice/paid`."""
+
+    def post(self, request: Request, subscription_id: str) -> Response:
+        """Let a subscription begin that waited for its first payment (R18)."""
+        subscription = updates.confirm_payment(
+            subscription_id=subscription_id, actor=self.actor, now=self.now
+        )
+        return self.answer({"id": subscription.public_id})
+
+
+class ChargeUsageView(SubscriptionsApiView):
+    """`/subscriptions/{id}/usage/charge`."""
+
+    def post(self, request: Request, subscription_id: str) -> Response:
+        """Refuse: that takes a billing provider."""
+        self.read_body(orders.ChargeUsageBody)
+        billing.charge_usage(subscription_id=subscription_id)
+
+
+class SyncUsageView(SubscriptionsApiView):
+    """`/subscriptions/{id}/usage/sync`."""
+
+    def post(self, request: Request, subscription_id: str) -> Response:
+        """Refuse: that takes a billing provider."""
+        billing.sync_usage(subscription_id=subscription_id)
 
 
 class MigrateSubscriptionView(SubscriptionsApiView):

@@ -36,6 +36,27 @@ urlpatterns = [
         subscriptions.ScheduledUpdateView.as_view(),
     ),
     path(
+        "subscriptions/<str:subscription_id>/future-update/pending-payment",
+        subscriptions.PendingPaymentView.as_view(),
+    ),
+    path(
+        "subscriptions/<str:subscription_id>/transfer",
+        subscriptions.TransferSubscriptionView.as_view(),
+    ),
+    path(
+        "subscriptions/<str:subscription_id>/delegate",
+        subscriptions.DelegateSubscriptionView.as_view(),
+    ),
+    path(
+        "subscriptions/<str:subscription_id>/invoice/paid",
+        subscriptions.InvoicePaidView.as_view(),
+    ),
+    path(
+        "subscriptions/<str:subscription_id>/usage/charge",
+        subscriptions.ChargeUsageView.as_view(),
+    ),
+    path("subscriptions/<str:subscription_id>/usage/sync", subscriptions.SyncUsageView.as_view()),
+    path(
         "subscriptions/<str:subscription_id>/migrate",
         subscriptions.MigrateSubscriptionView.as_view(),
     ),

@@ -1,0 +1,145 @@
+"""Transfer, delegation, changes of plan by provision, and what takes a billing provider."""
+
+import pytest
+
+from catalog.models import Package
+from subscriptions.models import Subscription
+from tests.builders import a_customer, a_product, a_published_plan, a_subscription
+
+
+@pytest.fixture
+def plan() -> Package:
+    return a_published_plan("Small", monthly=10)
+
+
+@pytest.fixture
+def subscription(plan: Package) -> Subscription:
+    return a_subscription(a_customer(public_id="acme"), plan)
+
+
+def provision(caller, plan: Package, **fields):
+    body = {"customerId": "acme", "planId": plan.public_id, **fields}
+    return caller.post("/api/v1/subscriptions", body)
+
+
+class TestTransfer:
+    def test_answers_the_subscription(self, caller):
+        plan = a_published_plan(product=a_product(multiple_subscriptions=True))
+        subscription = a_subscription(plan=plan, resource_id="one")
+
+        path = f"/api/v1/subscriptions/{subscription.public_id}/transfer"
+        answer = caller.post(path, {"destinationResourceId": "two"})
+
+        assert answer.status_code == 200
+        assert answer.json()["data"]["resourceId"] == "two"
+
+    @pytest.mark.parametrize("body", [{}, {"destinationResourceId": None}])
+    def test_needs_a_resource(self, caller, subscription: Subscription, body):
+        path = f"/api/v1/subscriptions/{subscription.public_id}/transfer"
+
+        assert caller.post(path, body).status_code == 400
+
+    def test_of_nothing_is_404(self, caller):
+        path = "/api/v1/subscriptions/none/transfer"
+
+        assert caller.post(path, {"destinationResourceId": "two"}).status_code == 404
+
+
+class TestDelegate:
+    def test_answers_the_subscription(self, caller, subscription: Subscription):
+        a_customer("Parent", public_id="parent")
+
+        path = f"/api/v1/subscriptions/{subscription.public_id}/delegate"
+        answer = caller.post(path, {"targetCustomerId": "parent"})
+
+        assert answer.status_code == 200
+        assert answer.json()["data"]["payingCustomerId"] == "parent"
+
+    def test_to_nobody_is_404(self, caller, subscription: Subscription):
+        path = f"/api/v1/subscriptions/{subscription.public_id}/delegate"
+
+        answer = caller.post(path, {"targetCustomerId": "nobody"})
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "CustomerNotFound")
+
+
+class TestProvision:
+    def test_of_another_plan_changes_the_plan(
+        self, caller, subscription: Subscription, plan: Package
+    ):
+        large = a_published_plan("Large", product=plan.product, monthly=20)
+
+        answer = provision(caller, large)
+
+        data = answer.json()["data"]
+        assert (answer.status_code, data["status"], data["isScheduled"]) == (201, "SUCCESS", False)
+        assert data["id"] == subscription.public_id
+        assert data["subscription"]["planId"] == large.public_id
+
+    def test_of_a_lesser_plan_waits_for_the_period(
+        self, caller, subscription: Subscription, plan: Package
+    ):
+        """R4."""
+        tiny = a_published_plan("Tiny", product=plan.product, monthly=1)
+
+        data = provision(caller, tiny).json()["data"]
+
+        assert data["isScheduled"] is True
+        assert data["subscription"]["planId"] == plan.public_id
+        (update,) = data["subscription"]["futureUpdates"]
+        assert update["subscriptionScheduleType"] == "DOWNGRADE"
+        assert update["targetPackage"] == {"id": tiny.public_id}
+
+    def test_can_say_when(self, caller, subscription: Subscription, plan: Package):
+        tiny = a_published_plan("Tiny", product=plan.product, monthly=1)
+
+        data = provision(caller, tiny, scheduleStrategy="IMMEDIATE").json()["data"]
+
+        assert data["subscription"]["planId"] == tiny.public_id
+
+    def test_of_the_same_plan_is_refused(self, caller, subscription: Subscription, plan: Package):
+        answer = provision(caller, plan)
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "SubscriptionExists")
+
+    def test_under_an_id_of_its_own_is_a_new_one(
+        self, caller, subscription: Subscription, plan: Package
+    ):
+        large = a_published_plan("Large", product=plan.product, monthly=20)
+
+        answer = provision(caller, large, id="another")
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "SubscriptionExists")
+        subscription.refresh_from_db()
+        assert subscription.plan == plan
+
+
+class TestPayment:
+    def test_lets_a_waiting_subscription_begin(self, caller):
+        subscription = a_subscription(payment_pending=True)
+        path = f"/api/v1/subscriptions/{subscription.public_id}/invoice/paid"
+
+        answer = caller.post(path)
+
+        assert answer.json() == {"data": {"id": subscription.public_id}}
+        again = caller.post(path)
+        assert (again.status_code, again.json()["code"]) == (409, "NoPaymentPending")
+
+
+class TestBillingProvider:
+    @pytest.mark.parametrize(
+        ("method", "path", "code"),
+        [
+            ("post", "usage/charge", "NoBillingProvider"),
+            ("post", "usage/sync", "NoBillingProvider"),
+            ("delete", "future-update/pending-payment", "NoUpdatePendingPayment"),
+        ],
+    )
+    def test_is_not_pretended(self, caller, subscription: Subscription, method, path, code):
+        url = f"/api/v1/subscriptions/{subscription.public_id}/{path}"
+
+        answer = getattr(caller, method)(url)
+
+        assert (answer.status_code, answer.json()["code"]) == (409, code)
+        assert answer.headers["x-should-retry"] == "false"
+        assert getattr(caller, method)(f"/api/v1/subscriptions/none/{path}").status_code == 404
