@@ -47,20 +47,7 @@ def duplicate(
     if original.archived_at is not None:
         raise ProductArchived(f"{original.name} is archived.")
     product = store_new(
-        Product(
-            public_id=public_id,
-            name=original.name if name is None else name,
-            description=original.description if description is None else description,
-            metadata=original.metadata,
-            multiple_subscriptions=original.multiple_subscriptions,
-            cancellation_time=original.cancellation_time,
-            prorate_at_period_end=original.prorate_at_period_end,
-            usage_reset=original.usage_reset,
-            start_setup=StartSetup.PLAN_SELECTION,
-            end_setup=EndSetup.CANCEL_SUBSCRIPTION,
-            created_at=now,
-            updated_at=now,
-        ),
+        _begin(original, public_id, name, description, now),
         taken=f"Another product has the ID {public_id} already.",
     )
     activity.record(
@@ -76,6 +63,22 @@ def duplicate(
     copies = _store_packages(originals, product, now)
     for package in originals:
         _fill(package, copies, actor=actor, now=now)
+    return product
+
+
+def _begin(
+    original: Product, public_id: str, name: str | None, description: str | None, now: datetime
+) -> Product:
+    """The copy of a product alone, with all its settings but the steps that lead to a plan."""
+    product = Product.objects.get(pk=original.pk)
+    product.pk = None
+    product._state.adding = True
+    product.public_id = public_id
+    product.name = original.name if name is None else name
+    product.description = original.description if description is None else description
+    product.start_setup, product.start_plan = StartSetup.PLAN_SELECTION, None
+    product.end_setup, product.downgrade_plan = EndSetup.CANCEL_SUBSCRIPTION, None
+    product.created_at = product.updated_at = now
     return product
 
 

@@ -13,7 +13,7 @@ from catalog.models import (
     PackageVersion,
     Product,
 )
-from catalog.models.products import EndSetup, StartSetup, UsageReset
+from catalog.models.products import DowngradeTime, EndSetup, StartSetup, UsageReset
 from catalog.packages import ProductArchived
 from catalog.products import UnknownProduct
 from catalog.publishing import Audience
@@ -42,7 +42,11 @@ class Studio:
 
     def __init__(self) -> None:
         self.product = a_product(
-            "Studio", public_id="studio", usage_reset=UsageReset.NEVER_RESET, metadata={"a": "b"}
+            "Studio",
+            public_id="studio",
+            usage_reset=UsageReset.NEVER_RESET,
+            downgrade_time=DowngradeTime.IMMEDIATE,
+            metadata={"a": "b"},
         )
         self.credits: CreditType = a_credit_type()
         self.images: Feature = a_metered_feature()
@@ -94,6 +98,7 @@ class TestDuplicate:
         assert stored == copy
         assert (stored.name, stored.description) == ("Copy", "Mine")
         assert (stored.usage_reset, stored.metadata) == (UsageReset.NEVER_RESET, {"a": "b"})
+        assert stored.downgrade_time == DowngradeTime.IMMEDIATE
         assert stored.created_at == LATER
         created = activity.for_subject("product", "copy").get()
         assert created.payload == {"name": "Copy", "copied_from": "studio"}
