@@ -2,6 +2,16 @@
 
 from django.apps import AppConfig
 
+MODELS = {
+    "products": "Products",
+    "plans": "Plans",
+    "addons": "Add-ons",
+    "features": "Features",
+    "credit_types": "Credit types",
+    "coupons": "Coupons",
+}
+"""What of it can be exported."""
+
 
 class CatalogConfig(AppConfig):
     """The app that owns everything a product manager describes and publishes."""
@@ -10,8 +20,9 @@ class CatalogConfig(AppConfig):
     verbose_name = "Product catalog"
 
     def ready(self) -> None:
-        """Declare the database's own guards of published versions."""
+        """Declare the database's own guards of published versions, and what can be exported."""
         from catalog import guards
-        from workspace import triggers
+        from workspace import data_export, triggers
 
         triggers.register(*guards.TRIGGERS)
+        data_export.offer(data_export.Group("catalog", self.verbose_name, MODELS))

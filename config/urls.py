@@ -26,6 +26,7 @@ urlpatterns = [
     path("api/v1/", include("credits.api.urls")),
     path("api/v1/", include("catalog.api.urls")),
     path("api/v1/", include("subscriptions.api.urls")),
+    path("api/v1/", include("workspace.api.urls")),
     path("api/v1-beta/", include("credits.api.beta_urls")),
     path("api/v1-beta/", include("subscriptions.api.beta_urls")),
     path("v1/", include("credits.api.edge_urls")),

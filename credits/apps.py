@@ -2,6 +2,13 @@
 
 from django.apps import AppConfig
 
+MODELS = {
+    "credit_grants": "Credit grants",
+    "credit_ledger": "Credit ledger",
+    "usage": "Usage",
+}
+"""What of it can be exported."""
+
 
 class CreditsConfig(AppConfig):
     """The app that owns pools, grants, the ledger and consumption."""
@@ -10,5 +17,8 @@ class CreditsConfig(AppConfig):
     verbose_name = "Credits"
 
     def ready(self) -> None:
-        """Declare the database's guards, and answer what subscriptions say."""
+        """Declare guards and what can be exported; answer what subscriptions say."""
         from credits import guards, receivers  # noqa: F401
+        from workspace import data_export
+
+        data_export.offer(data_export.Group("credits", self.verbose_name, MODELS))

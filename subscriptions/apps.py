@@ -2,6 +2,13 @@
 
 from django.apps import AppConfig
 
+MODELS = {
+    "customers": "Customers",
+    "subscriptions": "Subscriptions",
+    "promotional_entitlements": "Promotional entitlements",
+}
+"""What of it can be exported."""
+
 
 class SubscriptionsConfig(AppConfig):
     """The app that owns customers, their resources and subscriptions."""
@@ -10,12 +17,13 @@ class SubscriptionsConfig(AppConfig):
     verbose_name = "Customers"
 
     def ready(self) -> None:
-        """Declare the database's own guards, and listen to the catalog."""
+        """Declare guards of the database and what can be exported; listen to the catalog."""
         from catalog import impact, signals
         from subscriptions import guards, receivers
-        from workspace import triggers
+        from workspace import data_export, triggers
 
         triggers.register(*guards.TRIGGERS)
+        data_export.offer(data_export.Group("customers", self.verbose_name, MODELS))
         signals.package_published.connect(
             receivers.follow_publication, dispatch_uid="subscriptions.follow_publication"
         )

@@ -1,6 +1,7 @@
 from workspace.models.activity import Activity
 from workspace.models.answers import IdempotentAnswer
+from workspace.models.destinations import ExportDestination
 from workspace.models.keys import ApiKey, KeyKind
 from workspace.models.users import Role, User
 
-__all__ = ["Activity", "ApiKey", "IdempotentAnswer", "KeyKind", "Role", "User"]
+__all__ = ["Activity", "ApiKey", "ExportDestination", "IdempotentAnswer", "KeyKind", "Role", "User"]
