@@ -23,9 +23,24 @@ class ImpactLine:
     for_new: str = "–"
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What was worked out about every customer. `id` goes with the publication it belongs to.
+
+    `url` leads to it, or to where it is asked for; `state` says in a sentence how far it is.
+    """
+
+    id: int | None
+    url: str
+    state: str
+
+
 Source = Callable[[PackageVersion, datetime], list[ImpactLine]]
 
+Previewer = Callable[[PackageVersion, datetime], Preview]
+
 _sources: list[Source] = []
+_previewers: list[Previewer] = []
 
 
 def register(source: Source) -> None:
@@ -37,3 +52,14 @@ def register(source: Source) -> None:
 def lines(draft: PackageVersion, *, now: datetime) -> list[ImpactLine]:
     """What all sources say about publishing `draft` at `now`, in the order they registered."""
     return [line for source in _sources for line in source(draft, now)]
+
+
+def register_previewer(previewer: Previewer) -> None:
+    """Let `previewer(draft, now)` say where every customer is looked at. It must not write."""
+    if previewer not in _previewers:
+        _previewers.append(previewer)
+
+
+def previews(draft: PackageVersion, *, now: datetime) -> list[Preview]:
+    """The previews of publishing `draft`, one for each app that makes some."""
+    return [previewer(draft, now) for previewer in _previewers]

@@ -56,17 +56,20 @@ def publish(
     package_id: int,
     audience: Audience,
     revision: int | None = None,
+    preview_id: int | None = None,
     actor: Actor,
     now: datetime,
 ) -> PackageVersion:
     """Make the open draft the package's next version (R9).
 
     Its number follows the last one, it inherits from its base plan's live version for good,
-    and `package_published` tells the others in the same transaction.
+    and `package_published` tells the others in the same transaction. `preview_id` is the
+    preview of its impact that was reviewed; `version.task_id` names the work that is left.
 
     Raises:
         NoDraft, StaleDraft, PackageArchived: see `drafts.lock`.
         NotPublishable: see `refusals`. The draft stays as it is.
+        Conflict: from an app that builds on packages, such as "the preview is outdated".
     """
     draft = drafts.lock(package_id, revision=revision)
     package = draft.package
@@ -87,9 +90,16 @@ def publish(
     package.draft = None
     package.updated_at = now
     package.save(update_fields=["live", "draft", "updated_at"])
-    package_published.send(
-        sender=Package, version=draft, previous=previous, audience=audience, actor=actor, now=now
+    answers = package_published.send(
+        sender=Package,
+        version=draft,
+        previous=previous,
+        audience=audience,
+        preview_id=preview_id,
+        actor=actor,
+        now=now,
     )
+    draft.task_id = next((task_id for _, task_id in answers if task_id), None)
     activity.record(
         "package.published",
         subject=package,

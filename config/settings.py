@@ -48,6 +48,7 @@ STIPEND_SWEEP_SECONDS = env.float("STIPEND_SWEEP_SECONDS", default=60)
 STIPEND_SWEEPS = [
     "subscriptions.tasks.write_down_updates",
     "subscriptions.tasks.roll_out",
+    "subscriptions.tasks.preview_impacts",
     "credits.tasks.sweep",
     "workspace.tasks.tidy_up",
 ]

@@ -9,18 +9,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
 
 from catalog.models import Behaviour, CreditType
 from credits import ledger, pools, recurring, timeline
-from credits.book import ZERO, Ending, PoolState, ScheduleState
+from credits.book import ZERO, Ending, Entry, EntryType, PoolState, ScheduleState
 from credits.models import Pool, Schedule
 from credits.pools import LockedPool
 from credits.recurring import Allowance
 from subscriptions import periods, terms
 from subscriptions.causes import Cause
-from subscriptions.entitlements import CreditSource, credit_sources
+from subscriptions.entitlements import CreditSource, Included, credit_sources
 from subscriptions.models import Subscription
-from subscriptions.terms import Terms
+from subscriptions.terms import Terms, Upcoming
 from workspace.actors import SYSTEM, Actor
 
 
@@ -36,21 +38,18 @@ def end(*, subscription: Subscription, actor: Actor, now: datetime) -> None:
 
 def apply(
     *, subscription: Subscription, cause: Cause, resets: bool, actor: Actor, now: datetime
-) -> None:
+) -> dict[int, Decimal]:
     """Make the schedules say what the subscription now says, and do what is due.
+
+    Returns what was granted by it at once, per credit type.
 
     Args:
         cause: why it changed; decides what happens to credits already given.
         resets: of a plan change, whether use starts afresh instead of being carried (R31).
     """
-    today = terms.at(subscription, now)
-    steps = [_step(Change(cause, resets, subscription, now, today.package_ids), today)]
-    upcoming = terms.upcoming(subscription, now)
-    if upcoming is not None:
-        then = upcoming.terms
-        at = upcoming.takes_effect_at
-        change = Change(upcoming.cause, upcoming.resets, subscription, at, then.package_ids)
-        steps.append(_step(change, then))
+    granted: dict[int, Decimal] = {}
+    today, upcoming = terms.at(subscription, now), terms.upcoming(subscription, now)
+    steps = steps_of(subscription, today, upcoming, cause=cause, resets=resets, now=now)
     locked = _lock_pools(subscription, steps, now)
     elsewhere, here = _by_resource(locked, subscription)
     for locked_pool in elsewhere:
@@ -58,11 +57,28 @@ def apply(
         timeline.turn(locked_pool.state, now)
     for locked_pool in here:
         credit_type_id = locked_pool.row.credit_type_id
+        known = len(locked_pool.state.entries)
         plan(locked_pool.state, [step.of(credit_type_id) for step in steps])
         if cause == Cause.TRANSFER:
             _bring_use_along(locked_pool, elsewhere, subscription, now)
         timeline.turn(locked_pool.state, now)
+        granted[credit_type_id] = granted_to(subscription.pk, locked_pool.state.entries[known:])
     ledger.write(locked, actor=actor, now=now)
+    return granted
+
+
+def granted_to(subscription_pk: int, entries: Iterable[Entry]) -> Decimal:
+    """What these entries granted from the sources of one subscription."""
+    return sum(
+        (
+            entry.amount
+            for entry in entries
+            if entry.type == EntryType.GRANTED
+            and entry.grant.schedule is not None
+            and entry.grant.schedule.subscription_id == subscription_pk
+        ),
+        ZERO,
+    )
 
 
 @dataclass(slots=True, frozen=True)
@@ -139,17 +155,57 @@ def spans(subscription: Subscription, now: datetime) -> list[Span]:
     return [span for span in stretches if span.ends_at is None or span.ends_at > span.starts_at]
 
 
-def _step(change: Change, agreed: Terms) -> Step:
+class Lookup:
+    """What is read once for many subscriptions: what versions include, active credit types."""
+
+    def __init__(self, agreed: Iterable[Terms]) -> None:
+        self.version_ids = {
+            version.pk
+            for each in agreed
+            for version in (each.plan_version, *(addon.version for addon in each.addons))
+        }
+
+    @cached_property
+    def included(self) -> Included:
+        """What the versions include."""
+        return Included(self.version_ids)
+
+    @cached_property
+    def active_types(self) -> set[int]:
+        """The credit types that are granted: those not archived (R3)."""
+        return set(CreditType.objects.active().values_list("pk", flat=True))
+
+
+def steps_of(
+    subscription: Subscription,
+    today: Terms,
+    upcoming: Upcoming | None,
+    *,
+    cause: Cause,
+    resets: bool = False,
+    now: datetime,
+    lookup: Lookup | None = None,
+) -> list[Step]:
+    """A change of today and the scheduled update, if there is one, for `plan`.
+
+    Preview and apply share this step, too. With a `lookup` without any query.
+    """
+    lookup = lookup or Lookup([today, *([upcoming.terms] if upcoming is not None else [])])
+    steps = [_step(Change(cause, resets, subscription, now, today.package_ids), today, lookup)]
+    if upcoming is not None:
+        then = upcoming.terms
+        at = upcoming.takes_effect_at
+        change = Change(upcoming.cause, upcoming.resets, subscription, at, then.package_ids)
+        steps.append(_step(change, then, lookup))
+    return steps
+
+
+def _step(change: Change, agreed: Terms, lookup: Lookup) -> Step:
     """Per active credit type, who grants under these terms, if anybody does (R3, R15, R16)."""
     by_type: dict[int, list[CreditSource]] = defaultdict(list)
     if spans(change.subscription, change.at):
-        sources = credit_sources(agreed)
-        active = CreditType.objects.active().filter(
-            pk__in={source.credit_type_id for source in sources}
-        )
-        given = set(active.values_list("pk", flat=True))
-        for source in sources:
-            if source.credit_type_id in given:
+        for source in credit_sources(agreed, included=lookup.included):
+            if source.credit_type_id in lookup.active_types:
                 by_type[source.credit_type_id].append(source)
     return Step(change, {key: recurring.in_force(found) for key, found in by_type.items()})
 

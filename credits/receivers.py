@@ -1,17 +1,20 @@
 """What follows for credits when the apps to the left change something."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.dispatch import receiver
 
 from catalog.models import CreditType
 from catalog.signals import credit_type_archived
-from credits import changes, previews
+from credits import changes, impact, previews
 from subscriptions.causes import Cause
+from subscriptions.impacts import Effect, Migration
 from subscriptions.models import Subscription
 from subscriptions.previews import CreditLine, Preview
 from subscriptions.signals import (
+    migration_previewed,
     subscription_changed,
     subscription_ended,
     subscription_previewed,
@@ -38,9 +41,11 @@ def follow_change(
     now: datetime,
     resets: bool = False,
     **_: Any,
-) -> None:
-    """What a subscription includes changed (R14, R26–R31)."""
-    changes.apply(subscription=subscription, cause=cause, resets=resets, actor=actor, now=now)
+) -> dict[int, Decimal]:
+    """What a subscription includes changed (R14, R26–R31); answers what was granted at once."""
+    return changes.apply(
+        subscription=subscription, cause=cause, resets=resets, actor=actor, now=now
+    )
 
 
 @receiver(subscription_ended)
@@ -63,3 +68,11 @@ def say_what_would_be_granted(
 ) -> list[CreditLine]:
     """Somebody thinks of a subscription: what would it give?"""
     return previews.credit_lines(preview, now)
+
+
+@receiver(migration_previewed)
+def say_what_would_move(
+    sender: Any, *, migrations: list[Migration], now: datetime, **_: Any
+) -> dict[int, list[Effect]]:
+    """Somebody thinks of other versions: what would they do?"""
+    return impact.effects(migrations, now)

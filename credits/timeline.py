@@ -62,14 +62,17 @@ def next_reset_at(pool: PoolState) -> datetime | None:
             schedule.next_at or schedule.starts_at
             for schedule in lasting
             if schedule.is_granted
-            and _grants_again(schedule)
+            and grants_again(schedule)
             and (schedule.source, schedule.starts_at) not in taking_over
         ),
         default=None,
     )
 
 
-def _grants_again(schedule: ScheduleState) -> bool:
+def grants_again(schedule: ScheduleState) -> bool:
+    """Whether another period of the schedule will begin."""
+    if schedule.ended:
+        return False
     upcoming = schedule.next_at or schedule.starts_at
     if schedule.planned_ending == Ending.HAND_OVER:
         return schedule.ends_at is None or upcoming < schedule.ends_at

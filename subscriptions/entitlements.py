@@ -85,41 +85,59 @@ class EffectiveFeature:
     sources: tuple[FeatureSource, ...]
 
 
-def credit_sources(agreed: Terms) -> list[CreditSource]:
-    """The credits that terms include, the plan's first; a constant number of queries."""
-    return credit_sources_of(agreed.plan_version, addons=agreed.addons, values=agreed.values)
+class Included:
+    """What versions include, for reading many subscriptions in a constant number of queries."""
+
+    def __init__(self, version_ids: Iterable[int]) -> None:
+        ids = set(version_ids)
+        self.credits = inheritance.credit_entitlements_of(ids)
+        self.features: dict[int, list[FeatureEntitlement]] = {}
+        if any(
+            entitlement.linked_feature_id is not None
+            for entitlements in self.credits.values()
+            for entitlement in entitlements
+        ):
+            self.features = inheritance.feature_entitlements_of(ids)
+
+
+def credit_sources(agreed: Terms, *, included: Included | None = None) -> list[CreditSource]:
+    """The credits that terms include, the plan's first; a constant number of queries.
+
+    With `included`, which knows the versions, without any query.
+    """
+    return credit_sources_of(
+        agreed.plan_version, addons=agreed.addons, values=agreed.values, included=included
+    )
 
 
 def credit_sources_of(
     plan_version: PackageVersion,
     addons: Sequence[tuple[PackageVersion, int, datetime]] = (),
     values: Iterable[SubscriptionEntitlement] = (),
+    *,
+    included: Included | None = None,
 ) -> list[CreditSource]:
-    """As `credit_sources`, of a subscription that need not be stored."""
+    """As `credit_sources`, of a subscription that need not be stored.
+
+    With `included`, which knows the versions, without any query.
+    """
     attachments = [Attached(*addon) for addon in addons]
     values = list(values)
     versions = [plan_version.pk, *(addon.version.pk for addon in attachments)]
-    credits_by_version = inheritance.credit_entitlements_of(versions)
-    is_linked = any(
-        entitlement.linked_feature_id is not None
-        for entitlements in credits_by_version.values()
-        for entitlement in entitlements
-    )
+    included = included or Included(versions)
     features: dict[int, EffectiveFeature] = {}
-    features_by_version: dict[int, list[FeatureEntitlement]] = {}
-    if is_linked:
-        features_by_version = inheritance.feature_entitlements_of(versions)
-        features = _effective_features(plan_version, attachments, values, features_by_version)
+    if included.features:
+        features = _effective_features(plan_version, attachments, values, included.features)
     custom = {value.credit_type_id: value for value in values if value.credit_type_id is not None}
     found = [
         _plan_source(entitlement, plan_version, custom, features)
-        for entitlement in credits_by_version[plan_version.pk]
+        for entitlement in included.credits[plan_version.pk]
     ]
     for addon in attachments:
-        brought = features_by_version.get(addon.version.pk, [])
+        brought = included.features.get(addon.version.pk, [])
         found += [
             _addon_source(entitlement, addon, brought)
-            for entitlement in credits_by_version[addon.version.pk]
+            for entitlement in included.credits[addon.version.pk]
         ]
     return found
 

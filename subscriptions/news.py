@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
 from subscriptions.causes import Cause
 from subscriptions.models import Subscription
@@ -37,9 +38,12 @@ def tell(
     resets: bool = False,
     actor: Actor,
     now: datetime,
-) -> None:
-    """Let the apps to the right bring themselves in line with the stored subscription."""
-    subscription_changed.send(
+) -> dict[int, Decimal]:
+    """Let the apps to the right bring themselves in line with the stored subscription.
+
+    Answers what was granted at once, per credit type.
+    """
+    answers = subscription_changed.send(
         sender=Subscription,
         subscription=locked_subscription,
         cause=cause,
@@ -47,3 +51,7 @@ def tell(
         actor=actor,
         now=now,
     )
+    granted: dict[int, Decimal] = {}
+    for _, answer in answers:
+        granted |= cast(dict[int, Decimal], answer or {})
+    return granted

@@ -15,10 +15,19 @@ class ProductHasSubscriptions(Conflict):
 
 
 def follow_publication(
-    *, version: PackageVersion, audience: str, actor: Actor, now: datetime, **kwargs: object
-) -> None:
-    """Bring subscriptions to the new version, those in force later (R12, R13)."""
-    rollout.announce(version=version, audience=audience, actor=actor, now=now)
+    *,
+    version: PackageVersion,
+    audience: str,
+    preview_id: int | None = None,
+    actor: Actor,
+    now: datetime,
+    **kwargs: object,
+) -> str | None:
+    """Bring subscriptions to the new version, those in force later; name the run (R12, R13)."""
+    run = rollout.announce(
+        version=version, audience=audience, report_id=preview_id, actor=actor, now=now
+    )
+    return str(run.pk) if run is not None else None
 
 
 def keep_multiplicity(*, product: Product, changed: frozenset[str], **kwargs: object) -> None:

@@ -1,18 +1,24 @@
 """Subscriptions move to another version of what they have (R10, R12–R14)."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
-from catalog.models import Package, PackageKind, PackageVersion
+from catalog import drafts
+from catalog.models import CreditType, Package, PackageKind, PackageVersion
 from catalog.publishing import Audience
 from subscriptions import choices, finding, news, scheduled
 from subscriptions.causes import Cause
 from subscriptions.models import (
+    ImpactReport,
+    ImpactRow,
+    ImpactStatus,
+    RolloutKind,
     RolloutOutcome,
     RolloutResult,
     RolloutRun,
@@ -25,8 +31,9 @@ from subscriptions.models.subscriptions import SubscriptionQuerySet
 from subscriptions.parts import Parts
 from workspace import activity
 from workspace.actors import Actor, ActorKind
-from workspace.acts import act
+from workspace.acts import act, together
 from workspace.errors import Busy, Conflict, DomainError, UnknownObject
+from workspace.json import plain
 from workspace.tracing import current_trace_id
 
 logger = logging.getLogger(__name__)
@@ -42,16 +49,42 @@ class RolloutFinished(Conflict):
     """The rollout is over."""
 
 
+class OtherStateReviewed(Conflict):
+    """The preview shows another state of the draft, or is not finished."""
+
+
+class RolloutRunning(Conflict):
+    """The package has a rollout that is not finished."""
+
+
+class NothingToMigrate(Conflict):
+    """Nobody has the package, or one of the versions."""
+
+
+class NothingFailed(Conflict):
+    """No part of the rollout failed, or it is not over."""
+
+
 def announce(
-    *, version: PackageVersion, audience: str, actor: Actor, now: datetime
+    *,
+    version: PackageVersion,
+    audience: str,
+    report_id: int | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> RolloutRun | None:
     """Take notice of a publication, inside its transaction.
 
     Subscriptions that have not started, and updates that are scheduled, stand on the new
     version from now on (R13); what has taken effect stays on the one before. For all
     customers a run is left to `roll_out_next`, and an earlier one of the package that is not
-    finished ends: its subscriptions are among those of this one.
+    finished ends: its subscriptions are among those of this one. `report_id` is the preview
+    that was reviewed; results that differ from it are marked.
+
+    Raises:
+        OtherStateReviewed: the preview does not show what is published.
     """
+    report = None if report_id is None else _reviewed(version, report_id)
     for subscription in _unstarted(version, now):
         locked = finding.lock_row(subscription.pk, now)
         _stand_on(locked, version)
@@ -67,6 +100,8 @@ def announce(
     return RolloutRun.objects.create(
         version=version,
         package_id=version.package_id,
+        report=report,
+        total=behind(version, now).count(),
         actor_kind=actor.kind,
         actor_id=actor.identifier,
         actor_name=actor.name,
@@ -87,10 +122,68 @@ def behind(version: PackageVersion, now: datetime) -> SubscriptionQuerySet:
     return Subscription.objects.filter(_has_earlier(version)).not_ended(now)
 
 
-def next_batch(run: RolloutRun, now: datetime, *, at_most: int) -> list[int]:
-    """Inner keys of subscriptions that this run has not tried yet."""
-    waiting = behind(run.version, now).exclude(rollout_results__run=run)
-    return list(waiting.order_by("pk").values_list("pk", flat=True)[:at_most])
+def waiting(run: RolloutRun, now: datetime) -> SubscriptionQuerySet:
+    """The subscriptions that this run has not tried yet."""
+    return _concerned(run, now).exclude(rollout_results__run=run)
+
+
+def next_batch(run: RolloutRun, now: datetime, *, at_most: int, after: int = 0) -> list[int]:
+    """Inner keys of subscriptions that this run has not tried yet, those above `after`."""
+    following = waiting(run, now).filter(pk__gt=after).order_by("pk")
+    return list(following.values_list("pk", flat=True)[:at_most])
+
+
+@act
+def begin_migration(
+    *,
+    package_id: int,
+    from_numbers: Sequence[int] = (),
+    at_period_end: bool = False,
+    actor: Actor,
+    now: datetime,
+) -> RolloutRun:
+    """Leave to the worker to migrate all who have a package to what is live, prices included.
+
+    `from_numbers` narrows it to those on these versions.
+
+    Raises:
+        UnknownPackage: there is none.
+        RolloutRunning: a rollout of the package is not finished.
+        NothingToMigrate: nobody is concerned.
+    """
+    package = drafts.lock_package(package_id)
+    if package.live is None:
+        raise NothingToMigrate(f"{package.name} was never published.")
+    if RolloutRun.objects.unfinished().filter(package=package).exists():
+        raise RolloutRunning(f"A rollout of {package.name} is not finished. Wait, or cancel it.")
+    run = RolloutRun(
+        version=package.live,
+        package=package,
+        kind=RolloutKind.MIGRATION,
+        from_numbers=sorted(set(from_numbers)),
+        at_period_end=at_period_end,
+        actor_kind=actor.kind,
+        actor_id=actor.identifier,
+        actor_name=actor.name,
+        created_at=now,
+    )
+    run.total = _concerned(run, now).count()
+    if not run.total:
+        raise NothingToMigrate("No subscription is concerned.")
+    run.save()
+    activity.record(
+        "package.migration_begun",
+        subject=package,
+        actor=actor,
+        now=now,
+        payload={
+            "version": package.live.number,
+            "from": run.from_numbers,
+            "at_period_end": at_period_end,
+            "subscriptions": run.total,
+        },
+    )
+    return run
 
 
 @act
@@ -108,7 +201,10 @@ def move(*, run: RolloutRun, subscription_pk: int, now: datetime) -> bool:
     up the others (F8). False if it must be tried again later.
     """
     try:
-        _move(run_id=run.pk, subscription_pk=subscription_pk, now=now)
+        if run.kind == RolloutKind.MIGRATION:
+            together(lambda: _migrate(run, subscription_pk, now))
+        else:
+            _move(run_id=run.pk, subscription_pk=subscription_pk, now=now)
     except (Busy, OperationalError, InterfaceError):
         return False
     except DomainError as error:
@@ -125,9 +221,7 @@ def move(*, run: RolloutRun, subscription_pk: int, now: datetime) -> bool:
 @act
 def conclude(*, run_id: int, now: datetime) -> RolloutStatus | None:
     """End a run that has nothing left to do; None if it has, or was over before."""
-    run = (
-        RolloutRun.objects.select_for_update(of=("self",)).select_related("version").get(pk=run_id)
-    )
+    run = _lock(run_id)
     if run.finished_at is not None or next_batch(run, now, at_most=1):
         return None
     outcomes = set(run.results.values_list("outcome", flat=True).distinct())
@@ -147,6 +241,35 @@ def conclude(*, run_id: int, now: datetime) -> RolloutStatus | None:
 
 
 @act
+def retry(*, run_id: int, actor: Actor, now: datetime) -> RolloutRun:
+    """Let a run that is over try once more what failed (R12).
+
+    Raises:
+        UnknownRollout: there is none.
+        NothingFailed: nothing failed, or it is not over.
+        RolloutRunning: another rollout of the package is not finished.
+    """
+    run = _lock(run_id)
+    failed = run.results.filter(outcome=RolloutOutcome.FAILED)
+    if run.finished_at is None or not failed.exists():
+        raise NothingFailed("Nothing failed, or the rollout is not over yet.")
+    drafts.lock_package(run.package_id)
+    if RolloutRun.objects.unfinished().filter(package=run.package_id).exists():
+        raise RolloutRunning(f"Another rollout of {run.package.name} is not finished.")
+    number, _ = failed.delete()
+    run.status, run.finished_at = RolloutStatus.PENDING, None
+    run.save(update_fields=["status", "finished_at"])
+    activity.record(
+        "package.rollout_retried",
+        subject=run.package,
+        actor=actor,
+        now=now,
+        payload={"version": run.version.number, "subscriptions": number},
+    )
+    return run
+
+
+@act
 def cancel(*, run_id: int, actor: Actor, now: datetime) -> RolloutRun:
     """Stop a run: subscriptions not yet moved stay where they are (R12).
 
@@ -154,9 +277,7 @@ def cancel(*, run_id: int, actor: Actor, now: datetime) -> RolloutRun:
         UnknownRollout: there is none.
         RolloutFinished: it is over already.
     """
-    run = RolloutRun.objects.select_for_update(of=("self",)).filter(pk=run_id).first()
-    if run is None:
-        raise UnknownRollout("There is no such rollout.")
+    run = _lock(run_id)
     if run.finished_at is not None:
         raise RolloutFinished("The rollout is over.")
     _finish(run, RolloutStatus.CANCELED, now)
@@ -245,23 +366,53 @@ def _migrate_later(
 @act
 def _move(*, run_id: int, subscription_pk: int, now: datetime) -> None:
     """One subscription, one transaction; what another worker has done is left alone."""
-    run = RolloutRun.objects.select_related("version", "package").get(pk=run_id)
+    run = RolloutRun.objects.select_related("version", "package", "report").get(pk=run_id)
     subscription = finding.lock_row(subscription_pk, now)
     still_behind = behind(run.version, now).filter(pk=subscription_pk).exists()
     if run.finished_at is not None or not still_behind or _is_noted(run, subscription_pk):
         return
+    changed_at = subscription.updated_at
     before = _stand_on(subscription, run.version)
     subscription.updated_at = now
     subscription.save(update_fields=["updated_at"])
+    payload = {"package": run.package.public_id, "version": [before, run.version.number]}
+    news.record("subscription.migrated", subscription, payload, actor=_actor(run), now=now)
+    given = news.tell(subscription, Cause.MIGRATION, actor=_actor(run), now=now)
+    granted = _by_name(given)
     RolloutResult.objects.create(
         run=run,
         subscription=subscription,
         outcome=RolloutOutcome.SUCCEEDED,
+        granted=granted,
+        changed_since_review=run.report is not None
+        and _is_other_than_reviewed(run.report, subscription_pk, changed_at, granted),
         created_at=now,
     )
-    payload = {"package": run.package.public_id, "version": [before, run.version.number]}
-    news.record("subscription.migrated", subscription, payload, actor=_actor(run), now=now)
-    news.tell(subscription, Cause.MIGRATION, actor=_actor(run), now=now)
+
+
+def _migrate(run: RolloutRun, subscription_pk: int, now: datetime) -> None:
+    """One subscription of a migration: migrated and noted, or neither."""
+    if _claim(run_id=run.pk, subscription_pk=subscription_pk, now=now):
+        rows = Subscription.objects.values_list("public_id", flat=True)
+        migrate(
+            subscription_id=rows.get(pk=subscription_pk),
+            at_period_end=run.at_period_end,
+            actor=_actor(run),
+            now=now,
+        )
+
+
+@act
+def _claim(*, run_id: int, subscription_pk: int, now: datetime) -> bool:
+    """Note the result first; False if another worker did, or the run is over."""
+    if not RolloutRun.objects.unfinished().filter(pk=run_id).exists():
+        return False
+    _, is_ours = RolloutResult.objects.get_or_create(
+        run_id=run_id,
+        subscription_id=subscription_pk,
+        defaults={"outcome": RolloutOutcome.SUCCEEDED, "created_at": now},
+    )
+    return is_ours
 
 
 @act
@@ -290,6 +441,67 @@ def _stand_on(locked_subscription: Subscription, version: PackageVersion) -> int
     before, row.version = row.version.number, version
     row.save(update_fields=["version"])
     return before
+
+
+def _concerned(run: RolloutRun, now: datetime) -> SubscriptionQuerySet:
+    """Those on earlier versions; for a migration, those on the versions it moves from."""
+    if run.kind == RolloutKind.PUBLICATION:
+        return behind(run.version, now)
+    rows = having(run.package, now)
+    if not run.from_numbers:
+        return rows
+    if run.package.kind == PackageKind.PLAN:
+        return rows.filter(plan_version__number__in=run.from_numbers)
+    attached = SubscriptionAddon.objects.filter(
+        addon=run.package_id, version__number__in=run.from_numbers
+    )
+    return rows.filter(pk__in=attached.values("subscription"))
+
+
+def _reviewed(version: PackageVersion, report_id: int) -> ImpactReport:
+    """The preview of exactly what is published, finished."""
+    report = ImpactReport.objects.filter(
+        pk=report_id,
+        version=version,
+        revision=version.revision,
+        base_version_id=version.base_version_id,
+        status=ImpactStatus.COMPLETED,
+    ).first()
+    if report is None:
+        raise OtherStateReviewed(
+            "The preview shows another state of this draft, or is not finished. "
+            "Nothing was published; look at the preview again."
+        )
+    return report
+
+
+def _is_other_than_reviewed(
+    report: ImpactReport, subscription_pk: int, changed_at: datetime, granted: dict[str, str]
+) -> bool:
+    """Whether a subscription changed since the review, or got what that did not show."""
+    row = ImpactRow.objects.filter(report=report, subscription=subscription_pk).first()
+    if row is None or changed_at > report.computed_at:
+        return True
+    shown = {each["credit_type"]: each["granted"] for each in row.effects}
+    return {name: amount for name, amount in shown.items() if amount != "0"} != granted
+
+
+def _by_name(given: dict[int, Decimal]) -> dict[str, str]:
+    """What was granted, by public id and in digits; nothing is left out."""
+    types = CreditType.objects.filter(pk__in=[key for key, amount in given.items() if amount])
+    return {each.public_id: plain(given[each.pk]) for each in types.order_by("public_id")}
+
+
+def _lock(run_id: int) -> RolloutRun:
+    run = (
+        RolloutRun.objects.select_for_update(of=("self",))
+        .select_related("version", "package__live", "package__draft")
+        .filter(pk=run_id)
+        .first()
+    )
+    if run is None:
+        raise UnknownRollout("There is no such rollout.")
+    return run
 
 
 def _unstarted(version: PackageVersion, now: datetime) -> Iterable[Subscription]:

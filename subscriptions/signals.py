@@ -13,6 +13,9 @@ Asked, with nothing written:
 
 `subscription_previewed`: sender Subscription, `preview`, a `subscriptions.previews.Preview`,
     and `now`. A receiver answers with a list of `subscriptions.previews.CreditLine`.
+`migration_previewed`: what would other versions do? Sender Subscription, `migrations`, a list of
+    `subscriptions.impacts.Migration`, and `now`. A receiver answers
+    with the `subscriptions.impacts.Effect`s of each, by the key of the subscription.
 """
 
 from django.dispatch import Signal
@@ -21,3 +24,4 @@ subscription_started = Signal()
 subscription_changed = Signal()
 subscription_ended = Signal()
 subscription_previewed = Signal()
+migration_previewed = Signal()

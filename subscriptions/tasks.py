@@ -5,8 +5,8 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from subscriptions import rollout, updates
-from subscriptions.models import RolloutRun
+from subscriptions import impacts, rollout, updates
+from subscriptions.models import ImpactReport, RolloutRun
 
 BATCH = 200
 TIME_BUDGET = 30  # seconds, well under the queue's timeout
@@ -29,17 +29,30 @@ def roll_out(now: datetime | None = None) -> int:
     return sum(_work_on(run, now, deadline) for run in runs.order_by("created_at", "pk"))
 
 
+def preview_impacts(now: datetime | None = None) -> int:
+    """Work out what publications would do, for a while; say how many batches were looked at.
+
+    A batch is a transaction, and a report remembers how far it is.
+    """
+    now = now or timezone.now()
+    deadline = time.monotonic() + TIME_BUDGET
+    batches = 0
+    for report_id in ImpactReport.objects.unfinished().order_by("pk").values_list("pk", flat=True):
+        while time.monotonic() < deadline and impacts.proceed(report_id=report_id, now=now):
+            batches += 1
+    return batches
+
+
 def _work_on(run: RolloutRun, now: datetime, deadline: float) -> int:
     """Move the subscriptions of one run until none is left or the time is over."""
     rollout.begin(run_id=run.pk)
-    moved = 0
-    while batch := rollout.next_batch(run, now, at_most=BATCH):
-        before = moved
+    moved = last = 0
+    while batch := rollout.next_batch(run, now, at_most=BATCH, after=last):
         for subscription_pk in batch:
             if time.monotonic() >= deadline:
                 return moved
             moved += rollout.move(run=run, subscription_pk=subscription_pk, now=now)
-        if moved == before:  # all of them are busy: the next tick tries again
-            return moved
+        last = batch[-1]
+    # What was busy is still there, and the next tick tries it again.
     rollout.conclude(run_id=run.pk, now=now)
     return moved

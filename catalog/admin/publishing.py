@@ -26,6 +26,7 @@ class PublishForm(DraftForm):
         help_text="For existing customers, entitlements and credit consumption move to the new "
         "version; the prices they were sold at stay.",
     )
+    preview_id = forms.IntegerField(required=False, widget=forms.HiddenInput)
     is_acknowledged = forms.BooleanField(
         label="I understand that this changes what existing customers have",
         required=False,
@@ -36,6 +37,7 @@ class PublishForm(DraftForm):
         if self.subject.live_id is None:  # nobody has it yet
             del self.fields["audience"]
             del self.fields["is_acknowledged"]
+            del self.fields["preview_id"]
         else:
             self.fields["is_acknowledged"].widget.attrs["data-show-when"] = (
                 f"audience={Audience.ALL_CUSTOMERS}"
@@ -65,6 +67,11 @@ class PublishPage(DraftDialog):
         """The heading."""
         return f"Publish {self.draft.name}"
 
+    def initial(self) -> dict[str, Any]:
+        """The state that is shown, and the preview of its impact that belongs to it."""
+        previews = impact.previews(self.draft, now=self.now)
+        return {**super().initial(), "preview_id": next((one.id for one in previews), None)}
+
     def content(self) -> dict[str, Any]:
         """The changes by section, the reasons against, and what other apps expect."""
         package, draft = self.object, self.draft
@@ -85,6 +92,7 @@ class PublishPage(DraftDialog):
                 for refusal in publishing.refusals(after)
             ],
             "impact": impact.lines(draft, now=self.now) if package.live else [],
+            "previews": impact.previews(draft, now=self.now) if package.live else [],
         }
 
     def act(self, form: Any, actor: Actor, now: datetime) -> str:

@@ -336,13 +336,13 @@ class PublishPackage(PackageView):
     def post(self, request: Request, package_id: str) -> Response:
         """Make it the next version (R9, R11)."""
         body = self.read_body(PublishBody)
-        publishing.publish(
+        version = publishing.publish(
             package_id=self.find(package_id).pk,
             audience=Audience(body["migration_type"]),
             actor=self.actor,
             now=self.now,
         )
-        return self.answer({"taskId": None})
+        return self.answer({"taskId": version.task_id})
 
 
 class ArchivePackage(PackageView):

@@ -217,6 +217,9 @@ class PackageVersion(models.Model):
 
     objects = PackageVersionQuerySet.as_manager()
 
+    task_id: str | None = None
+    """Of a version just published: the work that it leaves to others (R12)."""
+
     class Meta:
         ordering = ["package_id", "number"]
         constraints = [

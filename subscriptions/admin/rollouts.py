@@ -9,9 +9,17 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from subscriptions import rollout
-from subscriptions.models import RolloutOutcome, RolloutResult, RolloutRun, RolloutStatus
+from subscriptions.models import (
+    ImpactReport,
+    RolloutKind,
+    RolloutOutcome,
+    RolloutResult,
+    RolloutRun,
+    RolloutStatus,
+)
 from workspace.actors import Actor
 from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin, button
+from workspace.admin.pages import model_url
 from workspace.templatetags.stipend import instant
 
 TONES = {
@@ -37,16 +45,27 @@ class RolloutPage(ObjectPage):
         """Figures, and results with the failures first."""
         run = self.object
         results = RolloutResult.objects.filter(run=run).select_related("subscription__customer")
+        ordered = results.order_by("outcome", "-changed_since_review", "pk")
+        left = 0 if run.finished_at else rollout.waiting(run, self.now).count()
+        tried = run.moved + run.failed  # type: ignore[attr-defined]
+        report = run.report
         return {
             "facts": [
-                ("Published", instant(run.created_at)),
+                ("What", RolloutKind(run.kind).label),
+                ("From versions", ", ".join(map(str, run.from_numbers))),
+                ("When", "At the end of each billing period" if run.at_period_end else ""),
+                ("Begun", instant(run.created_at)),
                 ("By", run.actor_name),
                 ("Finished", instant(run.finished_at) if run.finished_at else ""),
             ],
             "moved": run.moved,  # type: ignore[attr-defined]
             "failed": run.failed,  # type: ignore[attr-defined]
-            "left": 0 if run.finished_at else rollout.behind(run.version, self.now).count(),
-            "results": list(results.order_by("outcome", "pk")[:MOST_RESULTS]),
+            "left": left,
+            "percent": 100 * tried / (tried + left) if tried + left else 100,
+            "is_running": run.finished_at is None,
+            "changed": run.results.filter(changed_since_review=True).count() if report else None,
+            "report_url": model_url(ImpactReport, "change", report.pk) if report else "",
+            "results": list(ordered[:MOST_RESULTS]),
             "most": MOST_RESULTS,
         }
 
@@ -65,7 +84,7 @@ class RolloutAdmin(ReadOnly, WorkspaceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RolloutRun]:
         rows: QuerySet[RolloutRun] = super().get_queryset(request)
-        return rows.select_related("version__package").annotate(
+        return rows.select_related("version__package", "report").annotate(
             moved=Count("results", filter=Q(results__outcome=RolloutOutcome.SUCCEEDED)),
             failed=Count("results", filter=Q(results__outcome=RolloutOutcome.FAILED)),
         )
@@ -78,7 +97,7 @@ class RolloutAdmin(ReadOnly, WorkspaceAdmin):
     @display(description="Version")
     def version_column(self, obj: RolloutRun) -> str:
         """What is rolled out."""
-        return str(obj.version)
+        return str(obj)
 
     @display(
         description="Status",
@@ -101,9 +120,9 @@ class RolloutAdmin(ReadOnly, WorkspaceAdmin):
         """How many could not."""
         return int(obj.failed)
 
-    @display(description="Published", ordering="created_at")
+    @display(description="Begun", ordering="created_at")
     def created(self, obj: RolloutRun) -> str:
-        """When the version was published."""
+        """When the version was published, or the migration begun."""
         return instant(obj.created_at)
 
     @button(
@@ -118,3 +137,17 @@ class RolloutAdmin(ReadOnly, WorkspaceAdmin):
         """Stop it."""
         rollout.cancel(run_id=run.pk, actor=actor, now=now)
         return "The rollout is canceled."
+
+    @button(
+        "Try failed ones again",
+        permission="subscriptions.retry_rolloutrun",
+        icon="restart_alt",
+        description="The worker takes up again every subscription that could not be moved.",
+        is_available=lambda run: (
+            run.status in (RolloutStatus.PARTIALLY_FAILED, RolloutStatus.FAILED)
+        ),
+    )
+    def retry(self, run: RolloutRun, actor: Actor, now: datetime) -> str:
+        """Try once more what failed."""
+        rollout.retry(run_id=run.pk, actor=actor, now=now)
+        return "What failed is tried again in the background."

@@ -1,13 +1,20 @@
-"""The nouns of this app: customers with their resources, subscriptions, and rollouts."""
+"""The nouns of this app: customers, their resources and subscriptions, rollouts, previews."""
 
 from subscriptions.models.customers import Customer, CustomerIntegration, Resource, Vendor
 from subscriptions.models.entities import Assignment, Entity, EntityType
+from subscriptions.models.impacts import ImpactOutcome, ImpactReport, ImpactRow, ImpactStatus
 from subscriptions.models.promotions import (
     PromotionalEntitlement,
     PromotionPeriod,
     PromotionStatus,
 )
-from subscriptions.models.rollouts import RolloutOutcome, RolloutResult, RolloutRun, RolloutStatus
+from subscriptions.models.rollouts import (
+    RolloutKind,
+    RolloutOutcome,
+    RolloutResult,
+    RolloutRun,
+    RolloutStatus,
+)
 from subscriptions.models.scheduled import (
     ScheduledAddon,
     ScheduledUpdate,
@@ -32,11 +39,16 @@ __all__ = [
     "EndReason",
     "Entity",
     "EntityType",
+    "ImpactOutcome",
+    "ImpactReport",
+    "ImpactRow",
+    "ImpactStatus",
     "PaymentCollectionMethod",
     "PromotionPeriod",
     "PromotionStatus",
     "PromotionalEntitlement",
     "Resource",
+    "RolloutKind",
     "RolloutOutcome",
     "RolloutResult",
     "RolloutRun",

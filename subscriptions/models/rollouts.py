@@ -5,6 +5,8 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from workspace.json import ExactEncoder
+
 
 class RolloutStatus(models.TextChoices):
     """How far a rollout is."""
@@ -15,6 +17,13 @@ class RolloutStatus(models.TextChoices):
     PARTIALLY_FAILED = "PARTIALLY_FAILED", "Partially failed"
     FAILED = "FAILED", "Failed"
     CANCELED = "CANCELED", "Canceled"
+
+
+class RolloutKind(models.TextChoices):
+    """Where a rollout comes from, and so whether prices move with it (R10)."""
+
+    PUBLICATION = "PUBLICATION", "Publication for all customers"
+    MIGRATION = "MIGRATION", "Migration to the latest version"
 
 
 UNFINISHED = [RolloutStatus.PENDING, RolloutStatus.IN_PROGRESS]
@@ -36,13 +45,21 @@ class RolloutQuerySet(models.QuerySet["RolloutRun"]):
 
 
 class RolloutRun(models.Model):
-    """One publication for all customers, and what became of it.
+    """One publication for all customers, or one migration of many, and what became of it.
 
-    Written by the publication itself; the work is found by looking for subscriptions on
-    older versions, so a run that is interrupted or doubled goes on where it was.
+    The work of a publication is found by looking for subscriptions on older versions, that of a
+    migration by looking for those without a result, so a run that is interrupted or doubled goes
+    on where it was. `from_numbers` are the versions from which a migration moves; empty: from
+    any. `total` is how many there were when it began.
     """
 
-    version = models.OneToOneField("catalog.PackageVersion", models.PROTECT, related_name="rollout")
+    version = models.ForeignKey("catalog.PackageVersion", models.PROTECT, related_name="rollouts")
+    kind = models.CharField(
+        max_length=16, choices=RolloutKind, default=RolloutKind.PUBLICATION, editable=False
+    )
+    from_numbers = models.JSONField(default=list)
+    at_period_end = models.BooleanField(default=False)
+    total = models.PositiveIntegerField(default=0)
     package = models.ForeignKey("catalog.Package", models.PROTECT, related_name="rollouts")
     status = models.CharField(max_length=20, choices=RolloutStatus, default=RolloutStatus.PENDING)
     actor_kind = models.CharField(max_length=16)
@@ -50,6 +67,13 @@ class RolloutRun(models.Model):
     actor_name = models.CharField(max_length=255)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
+    report = models.ForeignKey(
+        "subscriptions.ImpactReport",
+        models.SET_NULL,
+        null=True,
+        related_name="rollouts",
+        help_text="What was reviewed before the publication.",
+    )
 
     objects = RolloutQuerySet.as_manager()
 
@@ -57,8 +81,17 @@ class RolloutRun(models.Model):
         verbose_name = "rollout"
         ordering = ["-created_at", "-pk"]
         default_permissions = ["view"]
-        permissions = [("cancel_rolloutrun", "Can cancel rollouts")]
+        permissions = [
+            ("cancel_rolloutrun", "Can cancel rollouts"),
+            ("retry_rolloutrun", "Can try failed parts of rollouts again"),
+            ("begin_rolloutrun", "Can preview publications and migrate many subscriptions"),
+        ]
         constraints = [
+            models.UniqueConstraint(
+                fields=["version"],
+                condition=Q(kind="PUBLICATION"),
+                name="one_rollout_per_publication",
+            ),
             models.UniqueConstraint(
                 fields=["package"],
                 condition=Q(status__in=UNFINISHED),
@@ -72,6 +105,8 @@ class RolloutRun(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.kind == RolloutKind.MIGRATION:
+            return f"Migration to {self.version}"
         return f"Rollout of {self.version}"
 
     @property
@@ -89,6 +124,12 @@ class RolloutResult(models.Model):
     )
     outcome = models.CharField(max_length=16, choices=RolloutOutcome)
     message = models.CharField(max_length=255, blank=True)
+    granted = models.JSONField(
+        default=dict, encoder=ExactEncoder, help_text="Credits granted at once, by credit type."
+    )
+    changed_since_review = models.BooleanField(
+        default=False, help_text="It was not what the review had shown: handled by the rules."
+    )
     created_at = models.DateTimeField()
 
     class Meta:

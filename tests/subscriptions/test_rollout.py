@@ -1,8 +1,10 @@
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from catalog import drafts, prices, publishing
 from catalog.models import Package, PackageVersion
 from catalog.publishing import Audience
 from subscriptions import cancellation, rollout, tasks
@@ -15,7 +17,13 @@ from subscriptions.models import (
     RolloutStatus,
     Subscription,
 )
-from subscriptions.rollout import RolloutFinished, UnknownRollout
+from subscriptions.rollout import (
+    NothingFailed,
+    NothingToMigrate,
+    RolloutFinished,
+    RolloutRunning,
+    UnknownRollout,
+)
 from subscriptions.signals import subscription_changed
 from tests.builders import (
     NOW,
@@ -25,6 +33,7 @@ from tests.builders import (
     a_published_addon,
     a_published_plan,
     a_subscription,
+    reloaded,
 )
 from workspace import activity
 from workspace.actors import SYSTEM
@@ -330,3 +339,150 @@ class TestMigrate:
 
         with pytest.raises(SubscriptionEnded):
             migrate(subscription)
+
+
+class TestRetry:
+    @pytest.fixture
+    def failed(self, monkeypatch):
+        """A run of which one of two subscriptions failed."""
+        plan = a_published_plan()
+        first, _ = a_subscription(plan=plan), a_subscription(plan=plan)
+        publish(plan)
+        stand_on = rollout._stand_on
+
+        def trip(subscription: Subscription, version: PackageVersion) -> int | None:
+            if subscription.pk == first.pk:
+                raise Conflict("No.")
+            return stand_on(subscription, version)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(rollout, "_stand_on", trip)
+            tasks.roll_out(LATER)
+        return RolloutRun.objects.get()
+
+    def test_tries_only_what_failed_once_more(self, failed):
+        """R12."""
+        assert (failed.status, versions()) == (RolloutStatus.PARTIALLY_FAILED, [1, 2])
+
+        rollout.retry(run_id=failed.pk, actor=SYSTEM, now=LATER)
+        tasks.roll_out(LATER)
+
+        failed.refresh_from_db()
+        assert (failed.status, versions()) == (RolloutStatus.COMPLETED, [2, 2])
+        assert RolloutResult.objects.count() == 2
+
+    def test_refuses_what_did_not_fail(self, failed):
+        rollout.retry(run_id=failed.pk, actor=SYSTEM, now=LATER)
+
+        with pytest.raises(NothingFailed):
+            rollout.retry(run_id=failed.pk, actor=SYSTEM, now=LATER)
+        with pytest.raises(UnknownRollout):
+            rollout.retry(run_id=failed.pk + 1, actor=SYSTEM, now=LATER)
+
+    def test_refuses_beside_another_rollout_of_the_package(self, failed):
+        publish(failed.package)
+
+        with pytest.raises(RolloutRunning):
+            rollout.retry(run_id=failed.pk, actor=SYSTEM, now=LATER)
+
+        assert RolloutResult.objects.filter(outcome=RolloutOutcome.FAILED).count() == 1
+
+
+class TestBeginMigration:
+    def test_brings_versions_and_prices_to_all_who_have_a_plan(self):
+        """R10."""
+        plan = a_published_plan(monthly=49)
+        first, second = a_subscription(plan=plan), a_subscription(plan=plan)
+        for monthly in (59, 69):
+            a_new_version(plan, now=NOW + DAY)
+            drafts.open_draft(package_id=plan.pk, actor=SYSTEM, now=NOW + DAY)
+            prices.set_base_prices(
+                package_id=plan.pk,
+                monthly=Decimal(monthly),
+                yearly=None,
+                actor=SYSTEM,
+                now=NOW + DAY,
+            )
+            publishing.publish(
+                package_id=plan.pk, audience=Audience.NEW_CUSTOMERS, actor=SYSTEM, now=NOW + DAY
+            )
+
+        run = rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
+        tasks.roll_out(LATER)
+
+        run.refresh_from_db()
+        assert (run.total, run.status, versions()) == (2, RolloutStatus.COMPLETED, [5, 5])
+        for subscription in (first, second):
+            subscription.refresh_from_db()
+            assert subscription.prices[0]["amount"] == "69"
+        assert run.results.count() == 2
+
+    def test_moves_only_those_on_the_chosen_versions(self):
+        plan = a_published_plan()
+        a_subscription(plan=plan)
+        a_new_version(plan, now=NOW)
+        a_subscription(plan=reloaded(plan))
+        a_new_version(plan, now=NOW)
+
+        rollout.begin_migration(package_id=plan.pk, from_numbers=[2], actor=SYSTEM, now=LATER)
+        tasks.roll_out(LATER)
+
+        assert versions() == [1, 3]
+
+    def test_waits_for_the_end_of_each_billing_period(self):
+        """R10, R13."""
+        plan = a_published_plan()
+        subscription = a_subscription(plan=plan)
+        a_new_version(plan, now=NOW)
+
+        rollout.begin_migration(package_id=plan.pk, at_period_end=True, actor=SYSTEM, now=LATER)
+        tasks.roll_out(LATER)
+        assert versions() == [1]
+
+        subscription.refresh_from_db()
+        assert subscription.next_update_at is not None
+        tasks.write_down_updates(subscription.next_update_at)
+        assert versions() == [2]
+
+    def test_notes_a_failure_and_goes_on(self, monkeypatch):
+        plan = a_published_plan()
+        first, _ = a_subscription(plan=plan), a_subscription(plan=plan)
+        a_new_version(plan, now=NOW)
+        run = rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
+        migrate = rollout.migrate
+
+        def trip(*, subscription_id: str, **options: Any) -> Subscription:
+            if subscription_id == first.public_id:
+                raise Conflict("No.")
+            return migrate(subscription_id=subscription_id, **options)
+
+        monkeypatch.setattr(rollout, "migrate", trip)
+        tasks.roll_out(LATER)
+
+        run.refresh_from_db()
+        assert (run.status, versions()) == (RolloutStatus.PARTIALLY_FAILED, [1, 2])
+        assert run.results.get(subscription=first).message == "No."
+
+    def test_stops_when_canceled(self):
+        plan = a_published_plan()
+        subscription = a_subscription(plan=plan)
+        a_new_version(plan, now=NOW)
+        run = rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
+        rollout.cancel(run_id=run.pk, actor=SYSTEM, now=LATER)
+
+        rollout.move(run=run, subscription_pk=subscription.pk, now=LATER)
+
+        assert versions() == [1]
+        assert not RolloutResult.objects.exists()
+
+    def test_refuses_beside_another_rollout_and_without_anybody(self):
+        plan = a_published_plan()
+        with pytest.raises(NothingToMigrate):
+            rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
+        a_subscription(plan=plan)
+        publish(plan)
+
+        with pytest.raises(RolloutRunning):
+            rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
+
+        assert RolloutRun.objects.count() == 1

@@ -5,6 +5,7 @@ import pytest
 from catalog import drafts, packages
 from catalog.models import Package
 from catalog.prices import NewMapping
+from subscriptions.models import RolloutRun
 from tests.builders import (
     NOW,
     a_credit_type,
@@ -421,7 +422,7 @@ class TestPublishPackage:
         answer = caller.post(f"{PLANS}/pro/publish", {"migrationType": "ALL_CUSTOMERS"})
 
         assert answer.status_code == 200
-        assert answer.json() == {"data": {"taskId": None}}
+        assert answer.json() == {"data": {"taskId": str(RolloutRun.objects.get().pk)}}
         assert reloaded(plan).live.audience == "ALL_CUSTOMERS"
 
     @pytest.mark.parametrize("body", [{}, {"migrationType": "SOME"}, {"migrationType": None}])
