@@ -39,7 +39,7 @@ from tests.credits.paper import (
     Line,
     line,
 )
-from tests.credits.pools import consumed, granted, stored
+from tests.credits.pools import a_pool, consumed, granted, stored
 from workspace.actors import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -205,6 +205,18 @@ class TestStart:
         plan = market.plan(1000, linked_feature=seats, units=[some_units(seats, 5)])
 
         assert Subscriber(plan).lines() == [line(GRANTED, 5000)]
+
+    def test_gives_to_the_pool_of_its_resource(self):
+        """R42."""
+        market = Market(
+            a_product(multiple_subscriptions=True, now=JANUARY), a_credit_type(now=JANUARY)
+        )
+
+        Subscriber(market.plan(100), resource_id="project")
+
+        [pool] = Pool.objects.all()
+        assert pool.resource is not None
+        assert (pool.resource.public_id, pool.balance) == ("project", 100)
 
     def test_gives_the_current_period_only_when_it_is_back_dated(self, market):
         """R24."""
@@ -674,6 +686,40 @@ class TestEnd:
         assert customer.cancel(LATE_JANUARY, time="IMMEDIATE") == [line(VOIDED, -3000)]
         assert customer.balance(APRIL) == 2000
         assert not customer.pool.is_entitled
+
+    def test_ends_in_the_pool_it_gave_to(self, market):
+        """Other pools were there before."""
+        a_pool(now=JANUARY)
+        customer = Subscriber(market.plan(100))
+
+        customer.cancel(MID_JANUARY, time="IMMEDIATE")
+
+        assert customer.balance(MID_JANUARY) == 0
+
+    def test_locks_no_pool_that_it_gives_nothing_to_any_more(self, market, monkeypatch):
+        """Nor one that only others give to."""
+        other = a_credit_type(now=JANUARY)
+        addon = a_published_addon(
+            product=market.product, entitlements=[some_credits(other, 10)], now=JANUARY
+        )
+        customer = Subscriber(market.plan(100, addons=[addon]), (addon, 1))
+        Subscriber(market.plan(70))
+        customer.hold(MID_JANUARY)
+        locked = []
+        lock_several = pools.lock_several
+
+        def noting(ids, *args, **options):
+            locked.append(set(ids))
+            return lock_several(ids, *args, **options)
+
+        monkeypatch.setattr(pools, "lock_several", noting)
+
+        customer.cancel(MID_JANUARY, time="IMMEDIATE")
+
+        kept = Pool.objects.get(
+            customer=customer.subscription.customer, credit_type=market.credit_type
+        )
+        assert locked == [{kept.pk}]
 
     def test_voids_at_the_date_that_was_set(self, market):
         """R18: whether or not a worker runs."""

@@ -237,6 +237,16 @@ class TestQuantity:
         assert said == [(PLAN, JANUARY, None, VOID), (ADDON, FEBRUARY, None, VOID)]
         assert [each.amount for each in pool.schedules if each.source_id == ADDON] == [100, 70]
 
+    def test_keeps_another_cadence_of_an_override_for_the_reset(self):
+        """R14, with nothing beside the override."""
+        pool = a_running_pool(an_override_of(ends_at=FEBRUARY, ending=EXPIRE))
+        pool.schedules.append(an_override_of(6000, cadence="YEAR", starts_at=FEBRUARY, pk=8))
+
+        said = plan(pool, an_override(7000, cadence=Cadence.YEAR), cause=Cause.QUANTITY)
+
+        assert said == [(ADDON, JANUARY, FEBRUARY, EXPIRE), (ADDON, FEBRUARY, None, VOID)]
+        assert pool.schedules[-1].amount == 7000
+
     def test_keeps_a_removal_for_the_reset_of_what_is_still_held(self):
         """R14."""
         pool = a_running_pool(a_plan(), an_increment_of(ends_at=FEBRUARY, ending=EXPIRE))
@@ -397,6 +407,20 @@ class TestPlanChange:
         said = plan(pool, a_plan_source(500, source_id=5), cause=Cause.PLAN_CHANGE, resets=True)
 
         assert said == [(ADDON, JANUARY, MID_JANUARY, CARRY), (5, MID_JANUARY, None, VOID)]
+
+    def test_begins_an_override_afresh_that_stays_while_the_anchor_moves(self):
+        """R26: nothing takes over from it, so nothing is carried."""
+        pool = a_running_pool(an_override_of())
+
+        said = plan(
+            pool,
+            a_plan_source(500, source_id=5),
+            an_override(500),
+            cause=Cause.PLAN_CHANGE,
+            billing_cycle_anchor=MID_JANUARY,
+        )
+
+        assert said == [(ADDON, JANUARY, MID_JANUARY, VOID), (ADDON, MID_JANUARY, None, VOID)]
 
     def test_waits_for_no_reset(self):
         """R31: the new plan gives at once what an earlier migration had put off."""
