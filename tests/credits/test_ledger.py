@@ -340,8 +340,12 @@ class TestWrite:
             starts_at=JANUARY,
             ends_at=MARCH,
             ending=Ending.CARRY,
+            planned_end_at=FEBRUARY,
+            planned_ending=Ending.HAND_OVER,
+            is_planned=True,
             is_override=True,
             has_soft_limit=True,
+            used_elsewhere=Decimal(10),
         )
 
         written = write(pool, lambda state: turned(state, [on_paper], JANUARY)).state.schedules
@@ -359,11 +363,15 @@ class TestWrite:
             "starts_at": JANUARY,
             "ends_at": MARCH,
             "ending": "CARRY",
+            "planned_end_at": FEBRUARY,
+            "planned_ending": "HAND_OVER",
+            "is_planned": True,
             "is_override": True,
             "is_granted": True,
             "has_soft_limit": True,
-            "mark": 100,
+            "mark": 90,
             "given_back": 0,
+            "used_elsewhere": 10,
             "period_starts_at": JANUARY - timedelta(days=3),
             "next_at": datetime(2026, 12, 29, 10, tzinfo=JANUARY.tzinfo),
             "ended": False,
@@ -386,15 +394,19 @@ class TestWrite:
             schedule.name, schedule.amount, schedule.is_granted = "Plus", Decimal(130), True
             timeline.turn(state, MID_JANUARY)
             schedule.ends_at, schedule.ending = LATE_JANUARY, Ending.VOID
+            schedule.planned_end_at, schedule.planned_ending = FEBRUARY, Ending.CARRY
             schedule.changed = True
 
         write(pool, end, now=MID_JANUARY)
+        row = columns_of(Schedule.objects.get())
+        assert (row["planned_end_at"], row["planned_ending"]) == (FEBRUARY, "CARRY")
         assert stored(pool).next_change_at == LATE_JANUARY
         write(pool, lambda state: None, now=LATE_JANUARY)
 
         row = columns_of(Schedule.objects.get())
         assert (row["name"], row["amount"], row["is_granted"]) == ("Plus", 130, True)
         assert (row["ends_at"], row["ending"], row["ended"]) == (LATE_JANUARY, "VOID", True)
+        assert (row["planned_end_at"], row["planned_ending"]) == (None, "")
         assert (row["mark"], row["given_back"]) == (130, 130)
         assert stored(pool).next_reset_at is None
 
