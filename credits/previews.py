@@ -4,18 +4,21 @@ The pools are walked by the same functions that will do it; nothing is written.
 """
 
 from collections import defaultdict
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from catalog.models import Cadence
+from catalog.models import Cadence, CreditType
 from catalog.wording import units_of
 from credits import changes, pools, recurring, timeline
-from credits.book import Entry, EntryType, GrantType, PoolState
-from credits.models import Pool
+from credits.book import ZERO, Entry, EntryType, GrantType, PoolState
+from credits.changes import Change, Step
+from credits.models import Pool, Schedule
 from credits.recurring import Allowance
 from subscriptions.causes import Cause
 from subscriptions.entitlements import CreditSource
-from subscriptions.previews import CreditLine, Preview, SourceLine
+from subscriptions.previews import CreditChange, CreditLine, Preview, SourceLine
+from subscriptions.terms import Upcoming
 from workspace.templatetags.stipend import credits as number
 
 SUSPENDED = "gives nothing while the override lasts"
@@ -27,6 +30,88 @@ def credit_lines(preview: Preview, now: datetime) -> list[CreditLine]:
     for source in preview.sources:
         by_type[source.credit_type_id].append(source)
     return [_line(preview, sources, now) for sources in by_type.values()]
+
+
+def credit_changes(preview: Preview, now: datetime) -> list[CreditChange]:
+    """What would become of the balance of every credit type that is given, or was."""
+    steps = _steps(preview, now)
+    subscription = preview.subscription
+    rows = {
+        row.credit_type_id: row
+        for row in Pool.objects.filter(
+            customer=subscription.customer_id, resource=subscription.resource_id
+        )
+    }
+    given = {credit_type_id for step in steps for credit_type_id in step.given}
+    if subscription.pk is not None:
+        lasting = Schedule.objects.filter(subscription=subscription, ended=False)
+        given |= set(lasting.values_list("pool__credit_type", flat=True))
+    at = max(steps[-1].change.at, subscription.started_at)
+    return [
+        _change(credit_type, rows.get(credit_type.pk), steps, at, now)
+        for credit_type in CreditType.objects.filter(pk__in=given)
+    ]
+
+
+def _steps(preview: Preview, now: datetime) -> list[Step]:
+    """What `changes.apply` would plan: the change at once, or today and then the update."""
+    planned, subscription = preview.planned, preview.subscription
+    at = planned.takes_effect_at
+    if planned.before is None or at is None or at <= now:
+        return changes.steps_of(
+            subscription,
+            preview.terms,
+            None,
+            cause=planned.cause,
+            resets=planned.resets,
+            now=now,
+        )
+    update = Upcoming(at, preview.terms, planned.cause, planned.resets)
+    return changes.steps_of(subscription, planned.before, update, cause=Cause.SCHEDULE, now=now)
+
+
+def _change(
+    credit_type: CreditType, row: Pool | None, steps: list[Step], at: datetime, now: datetime
+) -> CreditChange:
+    """Walk one pool, on paper, to the instant of the change and on to the reset after it."""
+    pool = PoolState(pk=0)
+    if row is not None:
+        pool = timeline.advance(pools.load([row], with_schedules=True)[0], now)[0]
+    balance = pool.balance
+    changes.plan(pool, [step.of(credit_type.pk) for step in steps])
+    if at > now:
+        timeline.turn(pool, now)
+        pool, _ = timeline.advance(pool, at - timedelta.resolution)
+        balance = pool.balance
+    known = len(pool.entries)
+    if at > now:
+        pool, _ = timeline.advance(pool, at)
+    else:
+        timeline.turn(pool, at)
+    entries = pool.entries[known:]
+    reset_at = timeline.next_reset_at(pool)
+    later = timeline.advance(pool, reset_at)[1] if reset_at else []
+    return CreditChange(
+        credit_type=credit_type,
+        takes_effect_at=at,
+        balance_before=balance,
+        balance_after=pool.balance,
+        granted=_recurring(entries),
+        next_reset_at=reset_at,
+        granted_at_reset=_recurring(entry for entry in later if entry.effective_at == reset_at),
+    )
+
+
+def _recurring(entries: Iterable[Entry]) -> Decimal:
+    """How much of what recurs was granted."""
+    return sum(
+        (
+            entry.amount
+            for entry in entries
+            if entry.type == EntryType.GRANTED and entry.grant.type == GrantType.RECURRING
+        ),
+        ZERO,
+    )
 
 
 def _line(preview: Preview, sources: list[CreditSource], now: datetime) -> CreditLine:
@@ -106,7 +191,7 @@ def _granted_at_once(
     if row is not None:
         state = timeline.advance(pools.load([row], with_schedules=True)[0], now)[0]
     before = len(state.entries)
-    changes.plan(state, [(changes.Change(Cause.START, False, subscription, now), allowances)])
+    changes.plan(state, [(Change(Cause.START, False, subscription, now), allowances)])
     timeline.turn(state, now)
     granted = [
         entry

@@ -12,9 +12,10 @@ from credits import changes, impact, previews
 from subscriptions.causes import Cause
 from subscriptions.impacts import Effect, Migration
 from subscriptions.models import Subscription
-from subscriptions.previews import CreditLine, Preview
+from subscriptions.previews import CreditChange, CreditLine, Preview
 from subscriptions.signals import (
     migration_previewed,
+    subscription_change_previewed,
     subscription_changed,
     subscription_ended,
     subscription_previewed,
@@ -76,3 +77,11 @@ def say_what_would_move(
 ) -> dict[int, list[Effect]]:
     """Somebody thinks of other versions: what would they do?"""
     return impact.effects(migrations, now)
+
+
+@receiver(subscription_change_previewed)
+def say_what_would_become_of_balances(
+    sender: Any, *, preview: Preview, now: datetime, **_: Any
+) -> list[CreditChange]:
+    """Somebody thinks of a change: which balances would it move?"""
+    return previews.credit_changes(preview, now)

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import cast
 
+from catalog.models import CreditType
 from subscriptions.causes import Cause
 from subscriptions.entitlements import CreditSource, credit_sources_of
 from subscriptions.models import (
@@ -13,7 +15,7 @@ from subscriptions.models import (
     SubscriptionEntitlement,
     UpdateKind,
 )
-from subscriptions.signals import subscription_previewed
+from subscriptions.signals import subscription_change_previewed, subscription_previewed
 from subscriptions.terms import Attached, Terms
 
 
@@ -82,6 +84,24 @@ class CreditLine:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CreditChange:
+    """What a subscription that starts or changes does to the credits of one type, in figures.
+
+    The balance just before and after `takes_effect_at`, if nobody uses or grants any until
+    then; `granted` is what recurs and is granted at that instant. `next_reset_at` is when
+    credits recur for the next time after it, None if never, `granted_at_reset` how many.
+    """
+
+    credit_type: CreditType
+    takes_effect_at: datetime
+    balance_before: Decimal
+    balance_after: Decimal
+    granted: Decimal
+    next_reset_at: datetime | None
+    granted_at_reset: Decimal
+
+
 def preview_of(
     subscription: Subscription,
     addons: Sequence[SubscriptionAddon],
@@ -106,6 +126,13 @@ def preview_of_stored(subscription: Subscription) -> Preview:
         list(addons.select_related("addon__live", "version")),
         list(values.select_related("feature", "credit_type")),
     )
+
+
+def credit_changes(preview: Preview, *, now: datetime) -> list[CreditChange]:
+    """What becomes of balances, as the apps that keep them say it; by name of the type."""
+    answers = subscription_change_previewed.send(sender=Subscription, preview=preview, now=now)
+    found = [change for _, answer in answers for change in cast(list[CreditChange], answer)]
+    return sorted(found, key=lambda change: (change.credit_type.name, change.credit_type.pk))
 
 
 def credit_lines(preview: Preview, *, now: datetime) -> list[CreditLine]:

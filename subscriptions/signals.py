@@ -16,6 +16,8 @@ Asked, with nothing written:
 `migration_previewed`: what would other versions do? Sender Subscription, `migrations`, a list of
     `subscriptions.impacts.Migration`, and `now`. A receiver answers
     with the `subscriptions.impacts.Effect`s of each, by the key of the subscription.
+`subscription_change_previewed`: likewise; answered with a list of
+    `subscriptions.previews.CreditChange`.
 """
 
 from django.dispatch import Signal
@@ -25,3 +27,4 @@ subscription_changed = Signal()
 subscription_ended = Signal()
 subscription_previewed = Signal()
 migration_previewed = Signal()
+subscription_change_previewed = Signal()

@@ -179,7 +179,7 @@ def plan_changes(
 def running_beside(
     *, customer_id: str, plan_id: str, resource_id: str | None, now: datetime
 ) -> Subscription | None:
-    """The subscription that runs where one to another plan is ordered; None if none does.
+    """The subscription that runs where one to this plan is ordered; None if none does.
 
     Of the same customer, product and resource, active and not in its trial.
     """
@@ -189,8 +189,7 @@ def running_beside(
         product__packages__public_id=plan_id,
         resource__public_id=resource_id,
     )
-    active = found.with_any_status([Status.ACTIVE], now).exclude(plan__public_id=plan_id)
-    return active.first()
+    return found.with_any_status([Status.ACTIVE], now).select_related("plan").first()
 
 
 @act

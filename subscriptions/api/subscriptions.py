@@ -68,8 +68,10 @@ class SubscriptionsView(SubscriptionsApiView):
             resource_id=body.get("resource_id"),
             now=self.now,
         )
-        changes = orders.plan_change_of(body, self.now) if held else None
-        if held is None or changes is None:
+        if held is None or held.plan.public_id == body["plan_id"]:
+            return None
+        changes = orders.plan_change_of(body, self.now)
+        if changes is None:
             return None
         return updates.update(
             subscription_id=held.public_id,

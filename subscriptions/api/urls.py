@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from subscriptions.api import customers, integrations, promotions, subscriptions
+from subscriptions.api import customers, integrations, previews, promotions, subscriptions
 
 urlpatterns = [
     path("customers", customers.CustomersView.as_view()),
@@ -26,6 +26,7 @@ urlpatterns = [
         promotions.PromotionalEntitlementView.as_view(),
     ),
     path("subscriptions", subscriptions.SubscriptionsView.as_view()),
+    path("subscriptions/preview", previews.PreviewView.as_view()),
     path("subscriptions/<str:subscription_id>", subscriptions.SubscriptionView.as_view()),
     path(
         "subscriptions/<str:subscription_id>/cancel",

@@ -1,0 +1,189 @@
+"""What a subscription would cost and grant, over HTTP, before it exists or changes."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from catalog.models import BillingModel, BillingPeriod
+from subscriptions import finding, previews, provisioning, updates
+from subscriptions.api import orders
+from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY
+from subscriptions.entitlements import effective_features_of
+from subscriptions.models import Status, Subscription, UpdateKind
+from subscriptions.previews import CreditChange, Preview
+from workspace.api.camel import CamelMixin
+from workspace.api.fields import PublicIdField, UtcDateTimeField, wire_instant
+from workspace.api.responses import Response
+from workspace.api.views import ApiView
+
+PAID_AHEAD = (BillingModel.FLAT_FEE, BillingModel.PER_UNIT)
+
+
+class PreviewAddonBody(serializers.Serializer[Any]):
+    """An add-on and how many of it; none of it is allowed."""
+
+    id = PublicIdField()
+    quantity = orders.WholeField(min_value=0, max_value=LARGEST_QUANTITY)
+
+
+class BillableFeatureBody(CamelMixin, serializers.Serializer[Any]):
+    """Units that would be bought of a feature."""
+
+    feature_id = PublicIdField()
+    quantity = orders.WholeField(min_value=0, max_value=LARGEST_LIMIT)
+
+
+class PreviewBody(CamelMixin, serializers.Serializer[Any]):
+    """A subscription that is thought of."""
+
+    customer_id = PublicIdField()
+    plan_id = PublicIdField()
+    addons = serializers.ListField(
+        child=PreviewAddonBody(), required=False, max_length=orders.LONGEST_LIST
+    )
+    billable_features = serializers.ListField(
+        child=BillableFeatureBody(), required=False, max_length=orders.LONGEST_LIST
+    )
+    charges = serializers.ListField(
+        child=orders.ChargeBody(), required=False, max_length=orders.LONGEST_LIST
+    )
+    unit_quantity = orders.WholeField(
+        min_value=0, max_value=LARGEST_LIMIT, required=False, allow_null=True
+    )
+    billing_cycle_anchor = serializers.ChoiceField(["UNCHANGED", "NOW"], required=False)
+    billing_period = serializers.ChoiceField(BillingPeriod.values, required=False)
+    paying_customer_id = PublicIdField(required=False, allow_null=True)
+    resource_id = PublicIdField(required=False, allow_null=True)
+    schedule_strategy = serializers.ChoiceField(list(updates.When), required=False)
+    start_date = UtcDateTimeField(required=False)
+    trial_override_configuration = orders.TrialBody(required=False)
+    applied_coupon = orders.NotYet()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Leave out what is wanted 0 times; count units by either name."""
+        if "addons" in attrs:
+            attrs["addons"] = [addon for addon in attrs["addons"] if addon["quantity"]]
+        units = attrs.pop("billable_features", [])
+        if units:
+            attrs["charges"] = [
+                *attrs.get("charges", []),
+                *({"id": each["feature_id"], "quantity": each["quantity"]} for each in units),
+            ]
+        return attrs
+
+
+class PreviewView(ApiView):
+    """`/subscriptions/preview`."""
+
+    def post(self, request: Request) -> Response:
+        """Say what a subscription, or a change of the one that runs, would do; store nothing."""
+        body = self.read_body(PreviewBody)
+        held = updates.running_beside(
+            customer_id=body["customer_id"],
+            plan_id=body["plan_id"],
+            resource_id=body.get("resource_id"),
+            now=self.now,
+        )
+        changes = orders.plan_change_of(body, self.now) if held is not None else None
+        if held is None or changes is None:
+            preview = provisioning.preview(**orders.order_of(body, self.now), now=self.now)
+            return self.answer(_shown(preview, None, self.now))
+        preview = updates.preview(
+            subscription_id=held.public_id,
+            when=body.get("schedule_strategy"),
+            now=self.now,
+            **changes,
+        )
+        return self.answer(_shown(preview, held, self.now))
+
+
+def _shown(preview: Preview, held: Subscription | None, now: datetime) -> dict[str, Any]:
+    subscription = preview.subscription
+    at = preview.planned.takes_effect_at or max(now, subscription.started_at)
+    start, end = finding.billing_period_at(subscription, at)
+    period = {"start": wire_instant(start), "end": wire_instant(end)}
+    lines = list(_lines(preview))
+    is_due = held is None and subscription.status_at(now) == Status.ACTIVE
+    return {
+        "immediateInvoice": _invoice(lines if is_due else [], lines, period),
+        "recurringInvoice": _invoice(lines, lines, period),
+        "billingPeriodRange": period,
+        "freeItems": _free_items(preview),
+        "hasScheduledUpdates": held is not None and held.next_update_at is not None,
+        "isPlanDowngrade": UpdateKind.DOWNGRADE in preview.planned.kinds,
+        "takesEffectAt": wire_instant(at),
+        "credits": [_credits(each) for each in previews.credit_changes(preview, now=now)],
+    }
+
+
+def _lines(preview: Preview) -> Iterable[dict[str, Any]]:
+    """What is paid ahead for a billing period: flat prices and units, no tiers, no use."""
+    quantities = {row.addon.public_id: row for row in preview.addons}
+    features = effective_features_of(
+        preview.subscription.plan_version, addons=preview.terms.addons, values=preview.values
+    )
+    units = {each.feature.public_id: each.usage_limit or 0 for each in features}
+    for price in preview.subscription.prices:
+        if price["amount"] is None or price["billingModel"] not in PAID_AHEAD:
+            continue
+        row = quantities.get(price["addonId"])
+        name = row.version.name if row else preview.subscription.plan_version.name
+        quantity = row.quantity if row else 1
+        if price["featureId"] is not None:
+            name, quantity = f"{name}: {price['featureId']}", units.get(price["featureId"], 0)
+        amount = Decimal(price["amount"])
+        yield {
+            "description": name,
+            "currency": price["currency"].lower(),
+            "unitPrice": amount,
+            "quantity": quantity,
+            "subTotal": amount * quantity,
+        }
+
+
+def _invoice(
+    lines: list[dict[str, Any]], all_lines: list[dict[str, Any]], period: dict[str, str]
+) -> dict[str, Any]:
+    total = sum((line["subTotal"] for line in lines), Decimal(0))
+    return {
+        "subTotal": total,
+        "total": total,
+        "billingPeriodRange": period,
+        "currency": next((line["currency"] for line in all_lines), None),
+        "discount": None,
+        "discountDetails": None,
+        "discounts": [],
+        "lines": lines,
+        "tax": None,
+    }
+
+
+def _free_items(preview: Preview) -> list[dict[str, Any]]:
+    """Add-ons that cost nothing."""
+    paid = {
+        price["addonId"]
+        for price in preview.subscription.prices
+        if price["amount"] is None or Decimal(price["amount"])
+    }
+    return [
+        {"id": row.addon.public_id, "quantity": row.quantity}
+        for row in preview.addons
+        if row.addon.public_id not in paid
+    ]
+
+
+def _credits(change: CreditChange) -> dict[str, Any]:
+    return {
+        "currencyId": change.credit_type.public_id,
+        "displayName": change.credit_type.name,
+        "takesEffectAt": wire_instant(change.takes_effect_at),
+        "balanceBefore": change.balance_before,
+        "balanceAfter": change.balance_after,
+        "granted": change.granted,
+        "nextResetAt": wire_instant(change.next_reset_at) if change.next_reset_at else None,
+        "grantedAtNextReset": change.granted_at_reset,
+    }
