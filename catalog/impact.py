@@ -4,11 +4,11 @@ The catalog knows no subscription. An app to its right hands a function to `regi
 `AppConfig.ready`; the publish page asks all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from catalog.models import PackageVersion
+from catalog.models import Package, PackageVersion
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,27 @@ class Preview:
     state: str
 
 
+@dataclass(frozen=True)
+class Holders:
+    """Who stands on the versions of a package: numbers by version, and where to migrate them.
+
+    `permission` is what that takes.
+    """
+
+    numbers: Mapping[int, int]
+    migrate_url: str
+    permission: str
+
+
 Source = Callable[[PackageVersion, datetime], list[ImpactLine]]
 
 Previewer = Callable[[PackageVersion, datetime], Preview]
 
+HolderCount = Callable[[Package, datetime], Holders]
+
 _sources: list[Source] = []
 _previewers: list[Previewer] = []
+_holder_counts: list[HolderCount] = []
 
 
 def register(source: Source) -> None:
@@ -63,3 +78,14 @@ def register_previewer(previewer: Previewer) -> None:
 def previews(draft: PackageVersion, *, now: datetime) -> list[Preview]:
     """The previews of publishing `draft`, one for each app that makes some."""
     return [previewer(draft, now) for previewer in _previewers]
+
+
+def register_holders(count: HolderCount) -> None:
+    """Let `count(package, now)` say who stands on its versions. It must not write."""
+    if count not in _holder_counts:
+        _holder_counts.append(count)
+
+
+def holders(package: Package, *, now: datetime) -> list[Holders]:
+    """Who stands on the versions of a package, one for each app that knows some."""
+    return [count(package, now) for count in _holder_counts]

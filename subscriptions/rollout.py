@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from catalog import drafts
 from catalog.models import CreditType, Package, PackageKind, PackageVersion
@@ -115,6 +115,16 @@ def having(package: Package, now: datetime) -> SubscriptionQuerySet:
         return Subscription.objects.filter(plan=package).not_ended(now)
     rows = SubscriptionAddon.objects.filter(addon=package)
     return Subscription.objects.filter(pk__in=rows.values("subscription")).not_ended(now)
+
+
+def holders(package: Package, now: datetime) -> dict[int, int]:
+    """How many subscriptions, not ended, stand on each version of a package; by inner key."""
+    if package.kind == PackageKind.PLAN:
+        rows = having(package, now).order_by()
+        return dict(rows.values_list("plan_version").annotate(number=Count("pk")))
+    running = Subscription.objects.not_ended(now)
+    attached = SubscriptionAddon.objects.filter(addon=package, subscription__in=running)
+    return dict(attached.order_by().values_list("version").annotate(number=Count("pk")))
 
 
 def behind(version: PackageVersion, now: datetime) -> SubscriptionQuerySet:

@@ -1,6 +1,7 @@
 """Plans and Add-ons: the lists, the page of one, its details and versions (R5, R6, R8)."""
 
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from django import forms
@@ -12,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from catalog import archiving, comparison, drafts, packages, wording
+from catalog import archiving, comparison, drafts, impact, packages, wording
 from catalog.admin import sections
 from catalog.admin.dialogs import DraftDialog, DraftForm, set_choices
 from catalog.admin.entitlements import (
@@ -441,14 +442,21 @@ class VersionsPage(ObjectPage):
     object: Package
 
     def content(self) -> dict[str, Any]:
-        """A line for each version."""
-        versions = self.object.versions.exclude(published_at=None).order_by("-number")
+        """A line for each version; a constant number of queries."""
+        package = self.object
+        versions = list(package.versions.exclude(published_at=None).order_by("-number"))
+        holders = next(iter(impact.holders(package, now=self.now)), None)
+        numbers = holders.numbers if holders is not None else {}
+        may_migrate = holders is not None and self.user.has_perm(holders.permission)
         return {
-            "package": self.object,
-            "page_url": url_of(self.object),
+            "package": package,
+            "page_url": url_of(package),
+            "compare_url": url_of(package, "compare"),
+            "migrate_url": holders.migrate_url if holders and numbers and may_migrate else "",
             "versions": [
                 {
                     "number": version.number,
+                    "before": (version.number or 0) - 1,
                     "name": version.name,
                     "published_at": version.published_at,
                     "published_by": version.published_by,
@@ -457,11 +465,49 @@ class VersionsPage(ObjectPage):
                         if version.audience == "ALL_CUSTOMERS"
                         else "New customers only"
                     ),
-                    "is_live": version.pk == self.object.live_id,
+                    "is_live": version.pk == package.live_id,
+                    "holders": numbers.get(version.pk, 0),
                 }
                 for version in versions
             ],
         }
+
+
+class ComparePage(ObjectPage):
+    """Any two versions of a package, or a version and the draft, side by side (R9)."""
+
+    name = "compare"
+    title = "Compare versions"
+    template_name = "admin/catalog/package/compare.html"
+    object: Package
+
+    def content(self) -> dict[str, Any]:
+        """The differences; an unknown version is the one nearest to what is meant."""
+        versions = list(self.object.versions.order_by("number"))
+        drafts_last = sorted(versions, key=lambda version: version.number or len(versions) + 1)
+        names = {str(version.number or "draft"): version for version in drafts_last}
+        keys = list(names)
+        after = self._chosen("to", keys, keys[-1])
+        before = self._chosen("from", keys, keys[max(keys.index(after) - 1, 0)])
+        for version in (names[before], names[after]):
+            version.package = self.object
+        changes = comparison.compare(comparison.load(names[before]), comparison.load(names[after]))
+        return {
+            "choices": [
+                (key, "Draft" if key == "draft" else f"Version {key}") for key in reversed(keys)
+            ],
+            "before": before,
+            "after": after,
+            "versions_url": url_of(self.object, "versions"),
+            "sections": [
+                (section, list(rows))
+                for section, rows in groupby(changes, key=lambda change: change.section)
+            ],
+        }
+
+    def _chosen(self, name: str, keys: list[str], default: str) -> str:
+        wanted = self.request.GET.get(name, "")
+        return wanted if wanted in keys else default
 
 
 class PackageStateFilter(ActiveFilter):
@@ -645,7 +691,15 @@ class PackageAdmin(WorkspaceAdmin):
 class PlanAdmin(PackageAdmin):
     """Product Catalog → Plans."""
 
-    pages = [PackagePage, VersionsPage, AddPlan, *SHARED_DIALOGS, EditTrial, EditAddons]
+    pages = [
+        PackagePage,
+        VersionsPage,
+        ComparePage,
+        AddPlan,
+        *SHARED_DIALOGS,
+        EditTrial,
+        EditAddons,
+    ]
     add_label = "Add plan"
     empty_title = "No plans yet"
     empty_text = "A plan is what customers subscribe to: what it includes, and what it costs."
@@ -655,7 +709,7 @@ class PlanAdmin(PackageAdmin):
 class AddonAdmin(PackageAdmin):
     """Product Catalog → Add-ons."""
 
-    pages = [PackagePage, VersionsPage, AddAddon, *SHARED_DIALOGS, EditDependencies]
+    pages = [PackagePage, VersionsPage, ComparePage, AddAddon, *SHARED_DIALOGS, EditDependencies]
     add_label = "Add add-on"
     empty_title = "No add-ons yet"
     empty_text = "An add-on extends a plan: more credits, more seats, or something new."

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from catalog import impact
@@ -53,37 +53,26 @@ def preview_of(draft: PackageVersion, now: datetime) -> impact.Preview:
 impact.register_previewer(preview_of)
 
 
-class BeginPreview(DialogPage):
-    """Work out what publishing a draft for all customers would do."""
+class PackageDialog(DialogPage):
+    """Asks about the plan or add-on that the address names, and leads to what was begun."""
 
-    name = "begin"
-    title = "Preview the impact"
     permission = "subscriptions.begin_rolloutrun"
     is_about_one = False
-    confirm_label = "Preview"
-    question = (
-        "What would each customer get and lose if this draft were published for all? Nothing is "
-        "changed. Many subscriptions are looked at in the background."
-    )
-    created: ImpactReport | None = None
+    created: Model | None = None
 
     @property
     def package(self) -> Package | None:
-        """The plan or add-on whose draft it is."""
+        """The plan or add-on."""
         wanted = self.request.GET.get("package", "")
         if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 19):
             return None
         return Package.objects.filter(pk=int(wanted)).first()
 
-    def own_back_url(self) -> str:
-        """Afterwards the preview, else the package, if there is one."""
+    def back_url(self) -> str:
+        """To what was begun; else to the package, if there is one."""
         if self.created is not None:
             return self.model_admin.object_url(self.created)
         return package_url(self.package) if self.package else self.model_admin.list_url()
-
-    def back_url(self) -> str:
-        """Not where one came from: to the preview."""
-        return self.own_back_url()
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Ask, about a package that exists."""
@@ -97,13 +86,26 @@ class BeginPreview(DialogPage):
             return self.model_admin.gone(request)
         return super().post(request, *args, **kwargs)
 
+
+class BeginPreview(PackageDialog):
+    """Work out what publishing a draft for all customers would do."""
+
+    name = "begin"
+    title = "Preview the impact"
+    confirm_label = "Preview"
+    question = (
+        "What would each customer get and lose if this draft were published for all? Nothing is "
+        "changed. Many subscriptions are looked at in the background."
+    )
+
     def act(self, form: Any, actor: Actor, now: datetime) -> str:
         """Begin, and finish at once what is small."""
         assert self.package is not None, "asked for before"
-        self.created = impacts.begin(package_id=self.package.pk, actor=actor, now=now)
-        if self.created.total > AT_ONCE:
+        report = impacts.begin(package_id=self.package.pk, actor=actor, now=now)
+        self.created = report
+        if report.total > AT_ONCE:
             return "The preview is being worked out in the background."
-        while impacts.proceed(report_id=self.created.pk, now=now):
+        while impacts.proceed(report_id=report.pk, now=now):
             pass
         return "The preview is ready."
 

@@ -3,12 +3,17 @@
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from catalog import impact
+from catalog.models import Package
 from subscriptions import rollout
+from subscriptions.admin.impacts import PackageDialog
 from subscriptions.models import (
     ImpactReport,
     RolloutKind,
@@ -18,7 +23,7 @@ from subscriptions.models import (
     RolloutStatus,
 )
 from workspace.actors import Actor
-from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin, button
+from workspace.admin.base import Badge, DialogForm, ObjectPage, ReadOnly, WorkspaceAdmin, button
 from workspace.admin.pages import model_url
 from workspace.templatetags.stipend import instant
 
@@ -31,6 +36,75 @@ TONES = {
     RolloutStatus.CANCELED: "neutral",
 }
 MOST_RESULTS = 200
+
+
+def holders_of(package: Package, now: datetime) -> impact.Holders:
+    """How many subscriptions stand on each version, for the page of versions."""
+    url = f"{model_url(RolloutRun, 'begin')}?package={package.pk}"
+    return impact.Holders(rollout.holders(package, now), url, BeginMigration.permission)
+
+
+impact.register_holders(holders_of)
+
+
+class MigrateForm(DialogForm):
+    """Whom to migrate, and when."""
+
+    from_numbers = forms.MultipleChoiceField(
+        label="From versions",
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="None: from all of them.",
+    )
+    when = forms.ChoiceField(
+        choices=[("now", "Now"), ("period_end", "At the end of each billing period")],
+        initial="now",
+        widget=forms.RadioSelect,
+    )
+
+
+class BeginMigration(PackageDialog):
+    """Migrate many subscriptions to the latest version, with its prices (R10)."""
+
+    name = "begin"
+    title = "Migrate to latest"
+    confirm_label = "Migrate"
+    is_dangerous = True
+    form_class = MigrateForm
+    question = (
+        "Subscriptions move to the latest versions of what they have, and to their prices. The "
+        "worker moves one after the other; you can cancel, and try failed ones again."
+    )
+
+    def get_form(self) -> forms.Form:
+        """With the versions that somebody has."""
+        form = super().get_form()
+        assert self.package is not None, "asked for before"
+        numbers = rollout.holders(self.package, self.now)
+        versions = self.package.versions.filter(pk__in=numbers).order_by("-number")
+        field = form.fields["from_numbers"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [
+            (str(version.number), f"Version {version.number}: {numbers[version.pk]}")
+            for version in versions
+        ]
+        return form
+
+    def initial(self) -> dict[str, Any]:
+        """The version one came from."""
+        return {"from_numbers": self.request.GET.getlist("from")}
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Leave it to the worker."""
+        assert self.package is not None, "asked for before"
+        self.created = rollout.begin_migration(
+            package_id=self.package.pk,
+            from_numbers=[int(number) for number in form.cleaned_data["from_numbers"]],
+            at_period_end=form.cleaned_data["when"] == "period_end",
+            actor=actor,
+            now=now,
+        )
+        return f"{self.created.total} subscriptions are migrated in the background."
 
 
 class RolloutPage(ObjectPage):
@@ -74,7 +148,7 @@ class RolloutPage(ObjectPage):
 class RolloutAdmin(ReadOnly, WorkspaceAdmin):
     """All rollouts, newest first."""
 
-    pages = [RolloutPage]
+    pages = [RolloutPage, BeginMigration]
     list_display = ["version_column", "state", "moved_column", "failed_column", "created"]
     list_filter = ["status"]
     list_select_related = ["version__package"]

@@ -1,6 +1,7 @@
 from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 
 from catalog import drafts, packages
 from catalog.models import Package, PackageVersion
@@ -9,11 +10,13 @@ from tests.builders import (
     a_credit_type,
     a_feature,
     a_metered_feature,
+    a_new_version,
     a_plan,
     a_product,
     a_published_addon,
     a_published_plan,
     a_rate,
+    a_subscription,
     an_addon,
     reloaded,
     some_credits,
@@ -21,6 +24,7 @@ from tests.builders import (
 )
 from tests.workspace.admin.conftest import words
 from workspace.actors import SYSTEM
+from workspace.models import Role
 
 pytestmark = pytest.mark.django_db
 
@@ -318,6 +322,65 @@ class TestVersionsPage:
         [version] = administrator.get(page(plan, "versions")).context["versions"]
 
         assert (version["number"], version["is_live"]) == (1, True)
+
+    def test_counts_who_stands_on_each_and_leads_to_their_migration(self, administrator, visit):
+        """R10, X9."""
+        plan = a_published_plan()
+        a_subscription(plan=plan)
+        a_new_version(plan)
+        a_subscription(plan=reloaded(plan))
+        a_subscription(plan=reloaded(plan))
+
+        answer = administrator.get(page(plan, "versions"))
+
+        numbers = {row["number"]: row["holders"] for row in answer.context["versions"]}
+        assert numbers == {2: 2, 1: 1}
+        assert b"Legacy" in answer.content
+        migrate = f"{reverse('admin:subscriptions_rolloutrun_begin')}?package={plan.pk}"
+        assert f"{migrate}&amp;from=1" in answer.content.decode()
+        assert migrate not in visit(Role.READ_ONLY).get(page(plan, "versions")).content.decode()
+
+    def test_takes_a_constant_number_of_queries(self, administrator, django_assert_num_queries):
+        plan = a_published_plan()
+        for _ in range(3):
+            a_new_version(plan)
+
+        with django_assert_num_queries(5):
+            administrator.get(page(plan, "versions"))
+
+
+class TestComparePage:
+    @pytest.fixture
+    def plan(self):
+        """A plan with three versions and a draft, each with a name of its own."""
+        plan = a_published_plan("One")
+        for name in ("Two", "Three"):
+            a_new_version(plan, name=name)
+        opened(plan)
+        packages.edit(package_id=plan.pk, name="Four", actor=SYSTEM, now=NOW)
+        return plan
+
+    @pytest.mark.parametrize(
+        ("query", "names"),
+        [
+            ("", ("Three", "Four")),
+            ("?to=2", ("One", "Two")),
+            ("?from=1&to=3", ("One", "Three")),
+            ("?from=3&to=1", ("Three", "One")),
+            ("?from=x&to=99", ("Three", "Four")),
+        ],
+    )
+    def test_shows_any_two_side_by_side(self, administrator, plan, query, names):
+        """R9."""
+        answer = administrator.get(page(plan, "compare") + query)
+
+        [(_, [change])] = answer.context["sections"]
+        assert (change.before, change.after) == names
+
+    def test_says_that_there_is_no_difference(self, administrator, plan):
+        answer = administrator.get(page(plan, "compare") + "?from=2&to=2")
+
+        assert b"No difference" in answer.content
 
 
 class TestPermissions:

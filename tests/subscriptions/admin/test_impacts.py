@@ -196,6 +196,33 @@ class TestPublishPage:
         assert not shown.context["form"]["preview_id"].value()
 
 
+class TestBeginMigration:
+    def test_migrates_those_of_the_chosen_versions(self, administrator):
+        """R10."""
+        plan = a_published_plan()
+        a_subscription(plan=plan)
+        a_new_version(plan, now=NOW)
+        a_subscription(plan=reloaded(plan))
+        address = f"{reverse('admin:subscriptions_rolloutrun_begin')}?package={plan.pk}&from=1"
+        form = administrator.get(address).context["form"]
+        assert form["from_numbers"].value() == ["1"]
+        assert form.fields["from_numbers"].choices == [
+            ("2", "Version 2: 1"),
+            ("1", "Version 1: 1"),
+        ]
+
+        answer = administrator.press(address, from_numbers="1", when="period_end")
+
+        assert words(answer) == ["1 subscriptions are migrated in the background."]
+        run = RolloutRun.objects.get()
+        assert (run.kind, run.from_numbers, run.at_period_end) == ("MIGRATION", [1], True)
+
+    def test_is_for_those_who_may_move_subscriptions(self, visit):
+        """X9."""
+        address = reverse("admin:subscriptions_rolloutrun_begin")
+        assert visit(Role.READ_ONLY).get(address).status_code == 403
+
+
 class TestRolloutPage:
     def test_shows_progress_and_offers_another_try(self, administrator):
         """R12."""
