@@ -11,7 +11,7 @@ class WorkspaceConfig(AppConfig):
 
     def ready(self) -> None:
         import workspace.api.schema  # noqa: F401 - drf-spectacular finds it by its existence
-        from workspace import keys, triggers
+        from workspace import functions, keys, triggers
         from workspace.models import activity
 
         triggers.register(*activity.TRIGGERS)
@@ -19,4 +19,6 @@ class WorkspaceConfig(AppConfig):
         # One sender each: the signals come once per app.
         pre_migrate.connect(triggers.step_aside, sender=self)
         post_migrate.connect(triggers.return_to_duty, sender=self)
+        post_migrate.connect(functions.install_after_migrate, sender=self)
         checks.register(triggers.check_triggers, checks.Tags.database)
+        checks.register(functions.check_functions, checks.Tags.database)

@@ -4,10 +4,19 @@ from threading import Barrier, Thread
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from tests.workspace.builders import NOW
 from workspace import acts
-from workspace.acts import Answer, IdempotencyKeyReused, InvalidIdempotencyKey, TooBusy, act, once
+from workspace.acts import (
+    Answer,
+    IdempotencyKeyReused,
+    InvalidIdempotencyKey,
+    TooBusy,
+    act,
+    act_of_one_statement,
+    once,
+)
 from workspace.errors import Conflict
 from workspace.models import IdempotentAnswer, User
 
@@ -127,6 +136,40 @@ class TestActOutsideATest:
             add_user(name="ada")
 
 
+@act_of_one_statement
+def count_users() -> int:
+    return User.objects.count()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestActOfOneStatement:
+    def test_sends_nothing_but_the_statement(self):
+        with CaptureQueriesContext(connection) as queries:
+            assert count_users() == 0
+
+        assert len(queries) == 1
+
+    def test_is_tried_again_as_any_act(self, pauses):
+        failures = [PASSING[0]] * 4
+
+        @act_of_one_statement
+        def verb() -> str:
+            if failures:
+                raise failures.pop()
+            return "done"
+
+        assert verb() == "done"
+        assert len(pauses) == 4
+
+    def test_refuses_to_run_inside_a_transaction(self):
+        with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+            count_users()
+
+    def test_refuses_to_run_inside_an_act(self):
+        with pytest.raises(RuntimeError, match="inside one"):
+            act(count_users)()
+
+
 def ask(run, *, key="k-1", fingerprint="same", now=NOW, principal="API_KEY:one"):
     return once(run, principal=principal, key=key, fingerprint=fingerprint, now=now)
 
@@ -203,6 +246,24 @@ class TestOnce:
         ask(run)
 
         assert [user.username for user in User.objects.all()] == ["grace"]
+
+    def test_holds_an_act_of_one_statement(self):
+        """It is undone with the rest."""
+
+        @act_of_one_statement
+        def rename() -> int:
+            return User.objects.update(username="grace")
+
+        def run() -> Answer:
+            rename()
+            raise Conflict("No.")
+
+        add_user(name="ada")
+
+        with pytest.raises(Conflict):
+            ask(run)
+
+        assert [user.username for user in User.objects.all()] == ["ada"]
 
     def test_forgets_a_refusal(self):
         """Nothing happened, so the key may be used for the corrected request."""

@@ -28,7 +28,7 @@ from django.db import (
 from django.utils import timezone
 from django_q.signals import post_execute
 
-from workspace import triggers, worker
+from workspace import functions, triggers, worker
 from workspace.processes import ProcessGroup
 
 logger = logging.getLogger(__name__)
@@ -113,6 +113,7 @@ class Command(BaseCommand):
             return
         with contextlib.suppress(OperationalError):  # the database may still be starting
             triggers.require(connection)
+            functions.require(connection)
         Supervisor(probe_after=probe_after, patience=patience).run()
 
 
