@@ -17,8 +17,8 @@ class CreditsConfig(AppConfig):
     verbose_name = "Credits"
 
     def ready(self) -> None:
-        """Declare guards and what can be exported; answer what subscriptions say."""
-        from credits import guards, receivers  # noqa: F401
+        """Declare guards, functions and what can be exported; answer what subscriptions say."""
+        from credits import at_once, guards, receivers  # noqa: F401
         from workspace import data_export
 
         data_export.offer(data_export.Group("credits", self.verbose_name, MODELS))

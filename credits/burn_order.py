@@ -33,6 +33,12 @@ def rank(grant: GrantState) -> tuple[int, datetime, bool, datetime, datetime]:
     )
 
 
+IN_SQL = f"""
+    priority, expires_at NULLS LAST, type <> '{GrantType.PROMOTIONAL}', effective_at, created_at, id
+"""
+"""`rank` for PostgreSQL, where `at_once` spends; a property test holds them equal."""
+
+
 def ordered(grants: Iterable[GrantState]) -> list[GrantState]:
     """`grants` with the one that pays first in front."""
     return sorted(grants, key=rank)

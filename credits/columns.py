@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from django.db import connection, models
@@ -58,12 +58,7 @@ class Columns:
 
     def read_all(self, rows: Iterable[Row]) -> list[list[Any]]:
         """As `read`, for many rows."""
-        found = [list(row) for row in rows]
-        for place, convert in self._readers(connection.vendor):
-            for row in found:
-                if row[place] is not None:
-                    row[place] = convert(row[place])
-        return found
+        return _converted(rows, self._readers)
 
     def instance(self, row: Row) -> Any:
         """An instance of the model with these columns loaded; None if its key is null."""
@@ -76,22 +71,27 @@ class Columns:
 
     def stored(self, rows: Iterable[Row]) -> list[list[Any]]:
         """The rows with values as the database stores them."""
-        writers = self._writers(connection.vendor)
-        return [
-            [
-                value if value is None or convert is None else convert(value)
-                for value, convert in zip(row, writers, strict=True)
-            ]
-            for row in rows
-        ]
+        return _converted(rows, self._writers)
 
     def arrays(self, rows: Sequence[Row]) -> list[str]:
         """For PostgreSQL, one array literal per column."""
         if not rows:
             return ["{}"] * len(self.fields)
-        writers = self._writers(connection.vendor)
         columns = zip(*rows, strict=True)
-        return [_array(*each) for each in zip(columns, writers, strict=True)]
+        return [_array(*each) for each in zip(columns, self._writers, strict=True)]
+
+    @cached_property
+    def arguments(self) -> str:
+        """SQL for PostgreSQL: one row as the arguments of a function, `given_<column>` each."""
+        return ", ".join(
+            f"given_{field.column} {ARRAY_TYPES[field.get_internal_type()]}"
+            for field in self.fields
+        )
+
+    @cached_property
+    def names_of_arguments(self) -> str:
+        """SQL: the values of `arguments`, within the function."""
+        return ", ".join(f"given_{field.column}" for field in self.fields)
 
     @cached_property
     def given(self) -> str:
@@ -132,15 +132,23 @@ class Columns:
         places = ", ".join(["%s"] * len(self.names))
         return f"INSERT INTO {self.table} ({self.listed}) VALUES ({places})"  # noqa: S608
 
-    @cache  # noqa: B019 - these objects live as long as the process
-    def _readers(self, vendor: str) -> list[tuple[int, Convert]]:
-        """Where something is to be converted, and how."""
-        readers = enumerate(_reader(field, vendor) for field in self.fields)
-        return [(place, convert) for place, convert in readers if convert is not None]
+    @cached_property
+    def _readers(self) -> list[Convert | None]:
+        return [_reader(field, connection.vendor) for field in self.fields]
 
-    @cache  # noqa: B019 - as above
-    def _writers(self, vendor: str) -> list[Convert | None]:
-        return [_writer(field, vendor) for field in self.fields]
+    @cached_property
+    def _writers(self) -> list[Convert | None]:
+        return [_writer(field, connection.vendor) for field in self.fields]
+
+
+def _converted(rows: Iterable[Row], converters: Sequence[Convert | None]) -> list[list[Any]]:
+    found = [list(row) for row in rows]
+    for place, convert in enumerate(converters):
+        if convert is not None:
+            for row in found:
+                if row[place] is not None:
+                    row[place] = convert(row[place])
+    return found
 
 
 def _column(model: type[models.Model], name: str) -> models.Field[Any, Any]:

@@ -9,16 +9,18 @@ from decimal import Decimal
 from typing import Any
 
 from catalog.amounts import ZERO, exact_json
-from credits import burn_order, lateness, ledger, pools, posting
+from credits import at_once, burn_order, lateness, ledger, pools, posting
 from credits.book import PoolState
 from credits.columns import Row
 from credits.models import Consumption, ConsumptionKind
 from credits.pools import LockedPool, Standing
 from workspace import activity, tracing
 from workspace.actors import Actor
-from workspace.acts import act
+from workspace.acts import act, act_of_one_statement
 from workspace.errors import Conflict
 from workspace.json import plain
+
+_in_order_of_keys = json.JSONEncoder(sort_keys=True).encode
 
 
 class InsufficientCredits(Conflict):
@@ -47,7 +49,7 @@ class Demand:
     def fingerprint(self) -> str:
         """Tells whether a repeat has the same content (R40)."""
         content = [plain(self.amount), {name: str(v) for name, v in self.dimensions.items()}]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(_in_order_of_keys(content).encode()).hexdigest()
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,7 +61,6 @@ class Receipt:
     replayed: bool = False
 
 
-@act
 def consume(
     *, pool_id: int, demand: Demand, strict: bool = False, actor: Actor, now: datetime
 ) -> Receipt:
@@ -72,6 +73,23 @@ def consume(
         UsedInTheFuture: the use cannot have taken place yet. Nothing is recorded.
     """
     lateness.refuse_future(demand.used_at, now, field="createdAt")
+    if at_once.is_possible():
+        receipt = _consume_at_once(pool_id, demand, actor, now)
+        if receipt is not None:
+            return receipt
+    return _consume_step_by_step(pool_id, demand, strict, actor, now)
+
+
+@act_of_one_statement
+def _consume_at_once(pool_id: int, demand: Demand, actor: Actor, now: datetime) -> Receipt | None:
+    standing = at_once.spend(_row(pool_id, demand, actor=actor, now=now))
+    return None if standing is None else Receipt(demand.amount, standing)
+
+
+@act
+def _consume_step_by_step(
+    pool_id: int, demand: Demand, strict: bool, actor: Actor, now: datetime
+) -> Receipt:
     locked_pool = pools.lock(pool_id, now)
     [receipt] = spend(locked_pool, [demand], strict=strict, actor=actor, now=now)
     return receipt
@@ -102,7 +120,9 @@ def spend(
     Raises:
         InsufficientCredits: `strict`, and the pool cannot pay one of them.
     """
-    claims = [Claim(demand, _row(locked_pool, demand, actor=actor, now=now)) for demand in demands]
+    claims = [
+        Claim(demand, _row(locked_pool.row.pk, demand, actor=actor, now=now)) for demand in demands
+    ]
     is_new = None
     if len(claims) == 1:
         is_new = _spend_at_once(locked_pool, claims[0], strict=strict, actor=actor, now=now)
@@ -187,10 +207,10 @@ def _take(pool: PoolState, claim: Claim, *, strict: bool, now: datetime) -> None
         pool.overdraw(unpaid, now, cause=claim)
 
 
-def _row(locked_pool: LockedPool, demand: Demand, *, actor: Actor, now: datetime) -> Row:
+def _row(pool_id: int, demand: Demand, *, actor: Actor, now: datetime) -> Row:
     """The columns of `posting.CLAIMS`."""
     return (
-        locked_pool.row.pk,
+        pool_id,
         demand.kind.value,
         demand.key,
         demand.amount,

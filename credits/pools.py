@@ -1,7 +1,7 @@
 """Pools: open one, lock it and bring it up to now, and say what is in it (R42, R43)."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -221,6 +221,7 @@ def _states(
 
 
 POOL = Columns(Pool, *(field.name for field in Pool._meta.concrete_fields))
+STANDING = Columns(Pool, *(field.name for field in fields(Standing)))
 GRANT = Columns(
     Grant,
     "pool",

@@ -22,7 +22,7 @@ from credits import pools, timeline
 from credits.book import USING, ZERO, EntryType, GrantType, ScheduleState, Stage
 from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule
 from credits.models.grants import SPENT
-from workspace import triggers
+from workspace import functions, triggers
 
 BATCH = 200
 CHUNK = 2000
@@ -35,6 +35,7 @@ class Rule(StrEnum):
     """What is always true of the books."""
 
     TRIGGERS = "every trigger is in place"
+    FUNCTIONS = "every function is in place"
     GAPLESS = "entries are numbered from 1 without gaps"
     CHAINED = "an entry begins with the balance the one before ended with"
     ADDS_UP = "balance before and amount make balance after"
@@ -76,6 +77,7 @@ class Fault:
 def verify_all(now: datetime, *, batch: int = BATCH) -> Iterator[Fault]:
     """Everything that is wrong with the database's guards and with any pool."""
     yield from verify_triggers()
+    yield from verify_functions()
     last = 0
     while ids := _ids_after(last, batch):
         yield from verify(ids, now)
@@ -86,6 +88,12 @@ def verify_triggers() -> Iterator[Fault]:
     """The guards that are missing from the database."""
     for trigger in triggers.missing(connection):
         yield Fault(Rule.TRIGGERS, f"The trigger {trigger.name} is missing or different.")
+
+
+def verify_functions() -> Iterator[Fault]:
+    """The functions that are missing from the database, or do not do what we declared."""
+    for function in functions.missing(connection):
+        yield Fault(Rule.FUNCTIONS, f"The function {function.name} is missing or different.")
 
 
 def verify(pool_ids: Sequence[int], now: datetime) -> Iterator[Fault]:

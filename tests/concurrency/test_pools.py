@@ -1,11 +1,13 @@
 """Many at once on the same pools: exact sums, nothing twice; and the race without the lock."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
 
+from credits import at_once as at_once_
 from credits import burn_order, consumption, grants, pools, resets, timeline
 from credits.book import EntryType, GrantType
 from credits.consumption import Demand, Receipt
@@ -15,6 +17,7 @@ from tests.builders import a_credit_type, a_published_plan, a_subscription, some
 from tests.concurrency.threads import Meeting, at_once
 from tests.credits.paper import FEBRUARY, JANUARY, MARCH, MID_JANUARY
 from tests.credits.pools import a_pool, granted, stored
+from workspace import functions
 from workspace.actors import SYSTEM
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True)]
@@ -39,8 +42,14 @@ def refusals(results: list[Any]) -> list[Exception]:
     return [result for result in results if isinstance(result, Exception)]
 
 
+def step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave nothing to the function of the database."""
+    monkeypatch.setattr(at_once_, "is_possible", lambda: False)
+
+
 def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read pools without their row lock."""
+    step_by_step(monkeypatch)
     free = pools.LOCK_ONE.format(unmoved="pool.id = %s", locked="")
     monkeypatch.setitem(pools.LOCK_ONE_BY_VENDOR, "postgresql", free)
 
@@ -129,6 +138,7 @@ class TestConsume:
         pool = a_pool(now=JANUARY)
         granted(pool, 10, now=JANUARY)
         meeting = meet_before_writing(monkeypatch)
+        step_by_step(monkeypatch)
 
         results = at_once(2, lambda place: use(pool, str(place), 8))
 
@@ -151,11 +161,13 @@ class TestConsume:
         assert stored(pool).balance == 2
 
     @only_postgresql
-    def test_reads_grants_as_they_are_after_the_wait_for_the_lock(self, monkeypatch):
+    @pytest.mark.parametrize("is_possible", [True, False])
+    def test_reads_grants_as_they_are_after_the_wait_for_the_lock(self, is_possible, monkeypatch):
         """Whoever waited for the row sees what the other did to its grants."""
         pool = a_pool(now=JANUARY)
         for _ in range(3):
             granted(pool, 10, now=JANUARY)
+        monkeypatch.setattr(at_once_, "is_possible", lambda: is_possible)
 
         results = at_once(24, lambda place: use(pool, str(place), 1))
 
@@ -177,11 +189,50 @@ class TestConsumeWithOneLook:
             granted(pool, 10, now=JANUARY)
         trusting = pools.LOCK_ONE.format(unmoved="pool.id = %s", locked="FOR NO KEY UPDATE OF pool")
         monkeypatch.setitem(pools.LOCK_ONE_BY_VENDOR, "postgresql", trusting)
+        step_by_step(monkeypatch)
 
         at_once(24, lambda place: use(pool, str(place), 1))
 
         used = sum(Grant.objects.values_list("consumed", flat=True))
         assert used != stored(pool).consumed
+
+
+@only_postgresql
+class TestConsumeAtOnce:
+    """The function of the database, which takes a rest after its look at the pool."""
+
+    @pytest.fixture
+    def sluggish(self, monkeypatch):
+        def install(locked: str) -> None:
+            body = at_once_.BODY.format(locked=f"{locked}; PERFORM pg_sleep(0.3)")
+            changed = replace(at_once_.FUNCTION, body=body)
+            monkeypatch.setitem(functions._registered, changed.name, changed)
+            functions.install(connection)
+
+        yield install
+        monkeypatch.undo()
+        functions.install(connection)
+
+    def test_lets_nobody_decide_on_figures_that_are_about_to_change(self, sluggish):
+        pool = a_pool(now=JANUARY)
+        granted(pool, 10, now=JANUARY)
+        sluggish("FOR NO KEY UPDATE")
+
+        results = at_once(2, lambda place: use(pool, str(place), 8))
+
+        assert refusals(results) == []
+        assert stored(pool).balance == -6
+
+    def test_would_race_without_the_lock(self, sluggish):
+        """The twin: the chained ledger refuses the second."""
+        pool = a_pool(now=JANUARY)
+        granted(pool, 10, now=JANUARY)
+        sluggish("")
+
+        results = at_once(2, lambda place: use(pool, str(place), 8))
+
+        assert [type(error) for error in refusals(results)] == [IntegrityError]
+        assert stored(pool).balance == 2
 
 
 def due_pools(count: int) -> list[Pool]:
