@@ -211,7 +211,10 @@ def _mapping_refusals(contents: Contents) -> Iterator[Refusal]:
 
 
 def _lock_named(contents: Contents) -> None:
-    """Keep what the draft names from being archived meanwhile; rows in primary-key order."""
+    """Keep what the draft names from being archived meanwhile; rows in primary-key order.
+
+    Their keys stay what they are, so subscriptions that hold them need not wait.
+    """
     version = contents.version
     packages = {addon.pk for addon in (*contents.addons, *contents.dependencies)}
     if version.base_plan_id is not None:
@@ -223,7 +226,7 @@ def _lock_named(contents: Contents) -> None:
     for model, keys in ((Package, packages), (CreditType, credit_types), (Feature, features)):
         if keys:
             list(
-                model._default_manager.select_for_update()
+                model._default_manager.select_for_update(no_key=True)
                 .filter(pk__in=keys)
                 .order_by("pk")
                 .values_list("pk", flat=True)

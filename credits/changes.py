@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
+from catalog.holding import hold
 from catalog.models import Behaviour, CreditType
 from credits import ledger, pools, recurring, timeline
 from credits.book import ZERO, Ending, Entry, EntryType, PoolState, ScheduleState
@@ -49,7 +50,10 @@ def apply(
     """
     granted: dict[int, Decimal] = {}
     today, upcoming = terms.at(subscription, now), terms.upcoming(subscription, now)
-    steps = steps_of(subscription, today, upcoming, cause=cause, resets=resets, now=now)
+    lookup = Lookup([today, *([upcoming.terms] if upcoming is not None else [])], holds=True)
+    steps = steps_of(
+        subscription, today, upcoming, cause=cause, resets=resets, now=now, lookup=lookup
+    )
     locked = _lock_pools(subscription, steps, now)
     elsewhere, here = _by_resource(locked, subscription)
     for locked_pool in elsewhere:
@@ -156,9 +160,15 @@ def spans(subscription: Subscription, now: datetime) -> list[Span]:
 
 
 class Lookup:
-    """What is read once for many subscriptions: what versions include, active credit types."""
+    """What is read once for many subscriptions: what versions include, active credit types.
 
-    def __init__(self, agreed: Iterable[Terms]) -> None:
+    With `holds` the credit types stay what they are until the transaction is over: one that is
+    being archived meanwhile would not find the schedules that are about to be written, and go
+    on granting (R3).
+    """
+
+    def __init__(self, agreed: Iterable[Terms], *, holds: bool = False) -> None:
+        self.holds = holds
         self.version_ids = {
             version.pk
             for each in agreed
@@ -173,6 +183,9 @@ class Lookup:
     @cached_property
     def active_types(self) -> set[int]:
         """The credit types that are granted: those not archived (R3)."""
+        if self.holds:
+            named = self.included.credits.values()
+            hold(CreditType, {each.credit_type_id for included in named for each in included})
         return set(CreditType.objects.active().values_list("pk", flat=True))
 
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection
 
 from catalog import inheritance
 from catalog.amounts import validate_amount
+from catalog.holding import hold
 from catalog.models import (
     BillingModel,
     BillingPeriod,
@@ -141,16 +141,10 @@ def addons_on_sale(addon_ids: Sequence[str]) -> dict[str, Package]:
 def hold_packages(package_ids: Iterable[int]) -> None:
     """Let no publication of these packages commit before this transaction (R13).
 
-    A shared lock: those who subscribe do not wait for each other. Without it a subscription
-    could begin on a version that is replaced at the same moment, unseen by the rollout.
+    Without it a subscription could begin on a version that is replaced at the same moment,
+    unseen by the rollout.
     """
-    wanted = sorted(set(package_ids))
-    if wanted and connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM catalog_package WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",
-                [wanted],
-            )
+    hold(Package, package_ids)
 
 
 def choose_addons(
