@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Required, TypedDict, Unpack
+from typing import Any, Required, TypedDict, Unpack
 
 from catalog.checking import check, store_new
 from catalog.models import Package, PackageVersion, TrialEnd, TrialUnit
-from subscriptions import choices, customers, exclusivity, news, periods
+from subscriptions import choices, customers, discounts, exclusivity, news, periods
 from subscriptions.choices import Value
+from subscriptions.discounts import Discount
 from subscriptions.models import (
     CancelReason,
     Customer,
@@ -71,6 +72,7 @@ class Order(TypedDict, total=False):
     ends_at: datetime | None
     billing_id: str
     payment_collection_method: str
+    coupon: Discount | None
     metadata: dict[str, str]
 
 
@@ -88,6 +90,7 @@ def start(*, actor: Actor, now: datetime, **order: Unpack[Order]) -> Subscriptio
         InvalidTrial, InvalidEnd: instants in the wrong order.
         SubscriptionExists: another one, or another trial, runs at that time (R4).
         IdTaken: another subscription has the ID.
+        InvalidCoupon: there is none of that ID, or it is archived.
         Whatever `choices` refuses of add-ons, values and billing period.
     """
     customer = customers.lock(order["customer_id"])
@@ -108,13 +111,16 @@ def start(*, actor: Actor, now: datetime, **order: Unpack[Order]) -> Subscriptio
     for value in drawn.values:
         value.subscription = subscription
         value.save(force_insert=True)
-    payload = {
+    payload: dict[str, Any] = {
         "plan": subscription.plan.public_id,
         "version": subscription.plan_version.number,
         "addons": {row.addon.public_id: row.quantity for row in drawn.addons},
         "started_at": subscription.started_at,
         "status": subscription.status_at(now),
     }
+    coupon = order.get("coupon")
+    if coupon is not None:
+        payload |= discounts.apply(subscription, coupon, now)
     news.record("subscription.created", subscription, payload, actor=actor, now=now)
     subscription_started.send(sender=Subscription, subscription=subscription, actor=actor, now=now)
     return subscription

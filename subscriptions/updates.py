@@ -23,10 +23,21 @@ from catalog.models import (
 )
 from catalog.models.products import UsageReset
 from catalog.prices import base_prices
-from subscriptions import choices, endings, exclusivity, finding, news, periods, scheduled, terms
+from subscriptions import (
+    choices,
+    discounts,
+    endings,
+    exclusivity,
+    finding,
+    news,
+    periods,
+    scheduled,
+    terms,
+)
 from subscriptions.cancellation import InvalidEndDate
 from subscriptions.causes import Cause
 from subscriptions.choices import Value
+from subscriptions.discounts import Discount
 from subscriptions.models import (
     CancelReason,
     EndReason,
@@ -98,6 +109,7 @@ class Changes(TypedDict, total=False):
     billing_cycle_anchor: datetime
     trial_ends_at: datetime
     ends_at: datetime | None
+    coupon: Discount
     metadata: dict[str, str]
 
 
@@ -125,6 +137,7 @@ def update(
         UnknownPlan, PlanNotOnSale, OtherProduct: it cannot be this plan.
         EndsBefore, RestartsNow: it cannot be changed later.
         NotInTrial, InvalidTrialEnd: of `trial_ends_at`.
+        InvalidCoupon: of `coupon`.
         SubscriptionExists: it would run at the same time as another one.
         Whatever `choices` refuses of add-ons, values and billing period.
     """
@@ -371,6 +384,8 @@ def _update(
     causes, payload = _move_instants(subscription, changes, now)
     if "metadata" in changes:
         payload["metadata"] = subscription.metadata = clean_metadata(changes["metadata"])
+    if "coupon" in changes:
+        payload |= discounts.apply(subscription, changes["coupon"], now)
     if is_later:
         subscription.save()
     else:

@@ -9,12 +9,13 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 
 from catalog import wording
-from catalog.models import BillingPeriod, Package, PackageVersion, Product, TrialEnd
+from catalog.models import BillingPeriod, Coupon, Package, PackageVersion, Product, TrialEnd
 from catalog.prices import base_prices
 from subscriptions import finding, previews, provisioning
 from subscriptions.admin import words
 from subscriptions.admin.parts import PartsForm
 from subscriptions.admin.words import PriceLine
+from subscriptions.discounts import Discount
 from subscriptions.models import Customer, Status
 from subscriptions.previews import CreditLine, Preview
 from subscriptions.provisioning import Order, Trial
@@ -110,6 +111,13 @@ class SubscribeForm(PartsForm):
             help_text="Nothing is granted until the subscription is marked as paid.",
         )
         self.grow("payment_pending", payment)
+        coupons = [
+            (coupon.public_id, f"{coupon.name}: {wording.discount(coupon)}")
+            for coupon in Coupon.objects.active()
+        ]
+        if coupons:
+            choices = [("", "None"), *coupons]
+            self.grow("coupon", forms.ChoiceField(choices=choices, required=False))
 
     def _grow_start(self) -> None:
         start = forms.ChoiceField(
@@ -160,7 +168,8 @@ class SubscribeForm(PartsForm):
     def time_inputs(self) -> list[forms.BoundField]:
         """When it runs."""
         return self._inputs(
-            "start", "started_at", "trial", "trial_ends_at", "trial_end", "payment_pending"
+            *("start", "started_at", "trial", "trial_ends_at", "trial_end"),
+            *("coupon", "payment_pending"),
         )
 
     def _inputs(self, *names: str) -> list[forms.BoundField]:
@@ -182,6 +191,8 @@ class SubscribeForm(PartsForm):
             "payment_pending": given["payment_pending"],
             "skip_trial": given["trial"] == NO_TRIAL,
         }
+        if given.get("coupon"):
+            order["coupon"] = Discount(given["coupon"])
         if given["trial"] == UNTIL_DATE:
             order["trial"] = Trial(given["trial_ends_at"], given["trial_end"])
         return order

@@ -158,6 +158,7 @@ class SubscriptionPage(ObjectPage):
             ),
             ("End", instant(subscription.ends_at) if subscription.ends_at else ""),
             ("Reason", subscription.get_cancel_reason_display()),
+            ("Coupon", words.coupon(subscription, self.now)),
             ("Created", instant(subscription.created_at)),
             *subscription.metadata.items(),
         ]

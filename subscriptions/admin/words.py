@@ -11,7 +11,14 @@ from catalog import wording
 from catalog.models import BillingPeriod, FeatureEntitlement
 from subscriptions import entitlements, finding, previews, promotions
 from subscriptions.entitlements import CreditSource, EffectiveFeature, FeatureSource
-from subscriptions.models import Customer, Status, Subscription, SubscriptionAddon
+from subscriptions.models import (
+    Customer,
+    DiscountStatus,
+    Status,
+    Subscription,
+    SubscriptionAddon,
+    SubscriptionCoupon,
+)
 from subscriptions.previews import CreditLine, Preview
 from workspace.admin.base import Badge, Link
 from workspace.admin.pages import model_url
@@ -121,6 +128,17 @@ def _links(subscription: Subscription) -> list[Link]:
 def cadence(subscription: Subscription) -> str:
     """How often it is billed."""
     return BillingPeriod(subscription.billing_period or BillingPeriod.MONTHLY).label
+
+
+def coupon(subscription: Subscription, now: datetime) -> str:
+    """The coupon it has: "Launch offer: 20 %, until 1 Mar 2027"; empty without one."""
+    rows = SubscriptionCoupon.objects.filter(subscription=subscription, removed_at=None)
+    row = rows.select_related("coupon").first()
+    if row is None or row.status_at(now) != DiscountStatus.ACTIVE:
+        return ""
+    start = f", from {day(row.starts_at)}" if row.starts_at > now else ""
+    end = f", until {day(row.ends_at)}" if row.ends_at else ""
+    return f"{row.coupon.name}: {wording.discount(row.coupon)}{start}{end}"
 
 
 def current_period(subscription: Subscription, now: datetime) -> str:

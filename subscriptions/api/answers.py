@@ -9,12 +9,14 @@ from django.db.models import Prefetch
 from rest_framework import serializers
 
 from catalog.api.charges import shown_tier
+from catalog.api.coupons import amounts_off
 from subscriptions import finding
 from subscriptions.models import (
     ScheduledUpdate,
     Status,
     Subscription,
     SubscriptionAddon,
+    SubscriptionCoupon,
     SubscriptionEntitlement,
     UpdateKind,
     UpdateStatus,
@@ -34,6 +36,7 @@ def shown(rows: SubscriptionQuerySet, *, with_values: bool = False) -> Subscript
         "customer", "paying_customer", "resource", "plan", "plan_version"
     ).prefetch_related(
         Prefetch("addons", SubscriptionAddon.objects.select_related("addon")),
+        Prefetch("coupons", SubscriptionCoupon.objects.select_related("coupon")),
         Prefetch(
             "scheduled_updates",
             ScheduledUpdate.objects.filter(status=UpdateStatus.SCHEDULED)
@@ -51,7 +54,7 @@ class SubscriptionAnswer(CamelMixin, serializers.ModelSerializer[Subscription]):
     """A subscription, as it is at `now` of the context.
 
     With `with_values` of the context its own values, which lists leave out. What this
-    workspace does not do, such as invoices and coupons, is empty.
+    workspace does not do, such as invoices, is empty.
     """
 
     id = serializers.CharField(source="public_id")
@@ -116,7 +119,7 @@ class SubscriptionAnswer(CamelMixin, serializers.ModelSerializer[Subscription]):
             ),
             "cancelReason": instance.cancel_reason or None,
             "budget": None,
-            "coupons": [],
+            "coupons": [_coupon(row, now) for row in instance.coupons.all()],
             "futureUpdates": [
                 shown_update
                 for update in instance.scheduled_updates.all()
@@ -175,6 +178,16 @@ def _target(update: ScheduledUpdate, kind: str) -> dict[str, str] | None:
         return {"id": update.plan_version.package.public_id}
     addons = list(update.addons.all()) if kind == UpdateKind.ADDON else []
     return {"id": addons[0].addon.public_id} if len(addons) == 1 else None
+
+
+def _coupon(row: SubscriptionCoupon, now: datetime) -> dict[str, Any]:
+    return {
+        "id": row.coupon.public_id,
+        "name": row.coupon.name,
+        "status": row.status_at(now),
+        "percentOff": row.coupon.percent_off,
+        "amountsOff": amounts_off(row.coupon),
+    }
 
 
 def _value(row: SubscriptionEntitlement) -> dict[str, str]:

@@ -10,6 +10,7 @@ from catalog.models import BillingPeriod, Cadence, PricingType, ResetPeriod, Tri
 from catalog.models.products import CancellationTime
 from subscriptions import choices
 from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY, CreditValue, FeatureValue, Value
+from subscriptions.discounts import Discount
 from subscriptions.models import PaymentCollectionMethod, Status
 from subscriptions.provisioning import Trial
 from subscriptions.updates import Changes, When
@@ -175,6 +176,22 @@ class TrialBody(CamelMixin, serializers.Serializer[Any]):
     trial_end_date = UtcDateTimeField(required=False)
 
 
+class CouponConfigurationBody(CamelMixin, serializers.Serializer[Any]):
+    """From when on a coupon counts."""
+
+    start_date = UtcDateTimeField(required=False)
+
+
+class AppliedCouponBody(CamelMixin, serializers.Serializer[Any]):
+    """A coupon of this workspace; discounts made up for one subscription are not kept."""
+
+    coupon_id = PublicIdField()
+    configuration = CouponConfigurationBody(required=False)
+    billing_coupon_id = NotYet()
+    discount = NotYet()
+    promotion_code = NotYet()
+
+
 class UpdateBody(CamelMixin, serializers.Serializer[Any]):
     """Changes of a subscription. What is absent stays; null clears where there is a null."""
 
@@ -187,7 +204,7 @@ class UpdateBody(CamelMixin, serializers.Serializer[Any]):
     trial_end_date = UtcDateTimeField(required=False)
     schedule_strategy = serializers.ChoiceField(list(When), required=False)
     billing_period = serializers.ChoiceField(BillingPeriod.values, required=False)
-    applied_coupon = NotYet()
+    applied_coupon = AppliedCouponBody(required=False, allow_null=True)
     promotion_code = NotYet()
     budget = NotYet()
     minimum_spend = NotYet()
@@ -219,7 +236,7 @@ class ProvisionBody(CamelMixin, serializers.Serializer[Any]):
     start_date = UtcDateTimeField(required=False)
     schedule_strategy = serializers.ChoiceField(list(When), required=False)
     trial_override_configuration = TrialBody(required=False)
-    applied_coupon = NotYet()
+    applied_coupon = AppliedCouponBody(required=False, allow_null=True)
     budget = NotYet()
     minimum_spend = NotYet()
     price_overrides = NotYet()
@@ -286,6 +303,7 @@ def order_of(body: dict[str, Any], now: datetime) -> dict[str, Any]:
         "billing_cycle_anchor": now if body.get("billing_cycle_anchor") == "NOW" else None,
         "billing_id": body.get("billing_id") or "",
         "payment_collection_method": body.get("payment_collection_method", ""),
+        "coupon": discount_of(body),
         "metadata": body.get("metadata", {}),
     }
     trial = body.get("trial_override_configuration")
@@ -325,6 +343,9 @@ def changes_of(body: dict[str, Any], now: datetime) -> Changes:
         changes["units"] = units_of(body["charges"])
     if "billing_period" in body:
         changes["billing_period"] = body["billing_period"]
+    discount = discount_of(body)
+    if discount is not None:
+        changes["coupon"] = discount
     if body.get("billing_cycle_anchor") == "NOW":
         changes["billing_cycle_anchor"] = now
     if "cancellation_date" in body:
@@ -334,6 +355,14 @@ def changes_of(body: dict[str, Any], now: datetime) -> Changes:
     if "metadata" in body:
         changes["metadata"] = body["metadata"]
     return changes
+
+
+def discount_of(body: dict[str, Any]) -> Discount | None:
+    """The coupon of a body, if it names one, as verbs take it."""
+    named = body.get("applied_coupon")
+    if named is None:
+        return None
+    return Discount(named["coupon_id"], named.get("configuration", {}).get("start_date"))
 
 
 def addons_of(bodies: list[dict[str, Any]]) -> list[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """The nouns of this app: customers, their resources and subscriptions, rollouts, previews."""
 
 from subscriptions.models.customers import Customer, CustomerIntegration, Resource, Vendor
+from subscriptions.models.discounts import DiscountStatus, SubscriptionCoupon
 from subscriptions.models.entities import Assignment, Entity, EntityType
 from subscriptions.models.impacts import ImpactOutcome, ImpactReport, ImpactRow, ImpactStatus
 from subscriptions.models.promotions import (
@@ -36,6 +37,7 @@ __all__ = [
     "CancelReason",
     "Customer",
     "CustomerIntegration",
+    "DiscountStatus",
     "EndReason",
     "Entity",
     "EntityType",
@@ -58,6 +60,7 @@ __all__ = [
     "Status",
     "Subscription",
     "SubscriptionAddon",
+    "SubscriptionCoupon",
     "SubscriptionEntitlement",
     "UpdateKind",
     "UpdateStatus",

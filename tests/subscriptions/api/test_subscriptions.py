@@ -265,7 +265,7 @@ class TestProvision:
                 "InvalidInput",
             ),
             ({"charges": [{"id": "x", "type": "CREDIT", "quantity": 1}]}, 400, "InvalidInput"),
-            ({"appliedCoupon": {"couponId": "x"}}, 400, "InvalidInput"),
+            ({"appliedCoupon": {"couponId": "x"}}, 400, "InvalidCoupon"),
             ({"budget": {"limit": 5, "hasSoftLimit": False}}, 400, "InvalidInput"),
             ({"priceOverrides": [{"amount": 5}]}, 400, "InvalidInput"),
             ({"unitQuantity": 3}, 400, "InvalidValue"),
@@ -538,12 +538,12 @@ class TestList:
         subscribe()
         with time_machine.travel(NOW, tick=False):
             caller.get("/api/v1/subscriptions")  # the key's last use is noted once
-            with django_assert_num_queries(7):
+            with django_assert_num_queries(8):
                 caller.get("/api/v1/subscriptions")
             for _ in range(5):
                 subscribe()
 
-            with django_assert_num_queries(7):
+            with django_assert_num_queries(8):
                 rows = caller.get("/api/v1/subscriptions").json()["data"]
         assert [len(row["futureUpdates"]) for row in rows] == [1] * 6
 
