@@ -1,5 +1,6 @@
 """May this customer go on, and what is left? (R43–R45)."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -68,7 +69,7 @@ class Found(NamedTuple):
     """What the public ids of a question lead to; None for what there is not."""
 
     customer_id: int | None
-    customer_archived_at: datetime | None
+    is_archived: bool
     resource_id: int | None
     credit_type: NamedCredits | None
     pool: StoredPool | None
@@ -146,7 +147,7 @@ def _decision(
 ) -> Decision:
     if found.customer_id is None:
         return _no(Denial.CUSTOMER_NOT_FOUND, found.credit_type)
-    if found.customer_archived_at is not None:
+    if found.is_archived:
         return _no(Denial.CUSTOMER_IS_ARCHIVED, found.credit_type)
     if resource_id and found.resource_id is None:
         return _no(Denial.CUSTOMER_RESOURCE_NOT_FOUND, found.credit_type)
@@ -183,6 +184,7 @@ CUSTOMER = Columns(Customer, "id", "archived_at")
 RESOURCE = Columns(Resource, "id")
 CREDIT_TYPE = Columns(CreditType, *(n for n in NamedCredits._fields if n != "metadata"))
 METADATA = Columns(CreditType, "metadata")
+WORDS = len(CREDIT_TYPE.fields)
 POOL = Columns(Pool, *("id" if name == "pk" else name for name in StoredPool._fields))
 LOOK_UP = f"""
     SELECT {CUSTOMER.of("customer")}, {RESOURCE.of("resource")}, {CREDIT_TYPE.of("type")},
@@ -215,16 +217,12 @@ def _ids(customer_id: str, credit_type_id: str, resource_id: str | None) -> list
 
 def _found(row: Row) -> Found:
     """A row of `LOOK_UP`."""
-    parts = []
-    for columns in (CUSTOMER, RESOURCE, CREDIT_TYPE, METADATA, POOL):
-        width = len(columns.fields)
-        parts.append(columns.read(row[:width]))
-        row = row[width:]
-    (customer_id, archived_at), (resource_id,), words, (metadata,), pool = parts
+    customer_id, archived_at, resource_id, *columns = row
+    words, [metadata, *pool] = columns[:WORDS], columns[WORDS:]
     return Found(
         customer_id,
-        archived_at,
+        archived_at is not None,
         resource_id,
-        credit_type=None if words[0] is None else NamedCredits._make([*words, metadata]),
-        pool=None if pool[0] is None else StoredPool._make(pool),
+        None if words[0] is None else NamedCredits._make([*words, json.loads(metadata)]),
+        None if pool[0] is None else StoredPool._make(POOL.read(pool)),
     )
