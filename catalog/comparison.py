@@ -186,6 +186,7 @@ def _details(contents: Contents) -> dict[str, str]:
         "Description": version.description,
         "Pricing": version.get_pricing_type_display() if version.pricing_type else "",
         "Billing ID": version.billing_id,
+        "Overage billed": version.get_overage_billing_period_display(),
         "Hidden from": _hidden_from(version.hidden_from),
         "Metadata": ", ".join(f"{key}: {value}" for key, value in version.metadata.items()),
     }
@@ -248,7 +249,13 @@ def _charge_label(charge: Charge) -> str:
 
 
 def _charge_fields(charge: Charge) -> dict[str, str]:
-    return {"": wording.price(charge), "Tiers": str(charge.tiers or "")}
+    reset = charge.get_reset_period_display() if charge.reset_period else ""
+    return {
+        "": wording.price(charge),
+        "Tiers": wording.tiers(charge),
+        "Units": wording.units_sold(charge),
+        "Use starts afresh": reset,
+    }
 
 
 def _hidden_from(places: Iterable[str]) -> str:

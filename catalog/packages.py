@@ -48,6 +48,7 @@ class Details(TypedDict, total=False):
     trial_end: str
     trial_budget: dict[str, Any] | None
     max_quantity: int | None
+    overage_billing_period: str
     hidden_from: list[str]
 
 
@@ -227,5 +228,6 @@ def _readable_details(draft: PackageVersion) -> dict[str, Any]:
         "dependencies": sorted(addon.public_id for addon in draft.dependencies.all()),
         "trial": [draft.trial_length, draft.trial_unit, draft.trial_end, draft.trial_budget],
         "max_quantity": draft.max_quantity,
+        "overage_billing_period": draft.overage_billing_period,
         "hidden_from": list(draft.hidden_from),
     }

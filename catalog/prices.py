@@ -49,6 +49,8 @@ class NewCharge:
     minimum_quantity: Decimal | None = None
     maximum_quantity: Decimal | None = None
     credit_grant_cadence: str = ""
+    reset_period: str = ""
+    reset_configuration: dict[str, str] | None = None
     is_overage: bool = False
 
 
@@ -205,8 +207,12 @@ def replace_charges(
 ) -> None:
     """Give the draft these prices and no others; a refusal names the row at fault."""
     locked_draft.charges.all().delete()
+    seen = set()
     for row, charge in enumerate(charges):
         with naming_row(row, of=len(charges)):
+            if (base := _base_price_key(charge)) in seen:
+                raise InvalidField("This base price is there twice.", field="charges")
+            seen.update([base] if base else [])
             add_charge(locked_draft, charge, now=now)
 
 
@@ -232,13 +238,76 @@ def add_charge(locked_draft: PackageVersion, wanted: NewCharge, *, now: datetime
     """Store one price.
 
     Raises:
-        InvalidField: an amount is negative or too large.
+        InvalidField: an amount is negative or too large, or nobody could tell what to pay.
     """
+    _check_shape(wanted)
     fields = {**vars(wanted), "tiers": list(wanted.tiers)}
     charge = Charge(version=locked_draft, created_at=now, **fields)
     check(charge)
     charge.save(force_insert=True)
     return charge
+
+
+def _base_price_key(wanted: NewCharge) -> tuple[str, ...] | None:
+    """What tells recurring flat fees apart; None of another price."""
+    if wanted.billing_model != BillingModel.FLAT_FEE:
+        return None
+    if wanted.billing_cadence != BillingCadence.RECURRING:
+        return None
+    return (
+        wanted.billing_period,
+        wanted.billing_country_code,
+        wanted.currency,
+        str(wanted.is_overage),
+    )
+
+
+def _check_shape(wanted: NewCharge) -> None:
+    """Refuse a price from which nobody could tell what is to be paid.
+
+    Raises:
+        InvalidField: saying what is missing or contradicts itself.
+    """
+    model = BillingModel(wanted.billing_model)
+    if wanted.amount is None and not wanted.tiers:
+        raise InvalidField(f"A price “{model.label.lower()}” needs an amount.", field="charges")
+    if wanted.amount is not None and wanted.tiers:
+        raise InvalidField("A price has an amount or tiers, not both.", field="charges")
+    if wanted.tiers and model in (BillingModel.FLAT_FEE, BillingModel.MINIMUM_SPEND):
+        raise InvalidField(f"A price “{model.label.lower()}” has no tiers.", field="charges")
+    if model in (BillingModel.PER_UNIT, BillingModel.USAGE_BASED) and wanted.feature is None:
+        raise InvalidField(
+            f"A price “{model.label.lower()}” names the feature it is for.", field="charges"
+        )
+    least, most = wanted.minimum_quantity, wanted.maximum_quantity
+    if most is not None and most < max(least or 0, 1):
+        raise InvalidField(
+            "The largest number of units is at least 1, and not below the smallest.",
+            field="charges",
+        )
+    _check_tiers(wanted.tiers)
+
+
+def _check_tiers(tiers: Sequence[dict[str, Any]]) -> None:
+    """Tiers rise, each has a price, and only the last one goes on for ever."""
+    reached = Decimal(0)
+    for tier in tiers:
+        if not tier["unit_price"] and not tier["flat_price"]:
+            raise InvalidField("Each tier needs a price.", field="charges")
+        if reached.is_infinite():
+            raise InvalidField("Only the last tier has no end.", field="charges")
+        end = Decimal("Infinity") if tier["up_to"] is None else Decimal(tier["up_to"])
+        if end <= reached:
+            raise InvalidField("Each tier ends above the one before it.", field="charges")
+        reached = end
+    currencies = {
+        money["currency"]
+        for tier in tiers
+        for money in (tier["unit_price"], tier["flat_price"])
+        if money
+    }
+    if len(currencies) > 1:
+        raise InvalidField("All tiers of a price are in one currency.", field="charges")
 
 
 def add_mapping(

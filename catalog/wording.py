@@ -75,6 +75,31 @@ def price(charge: Charge) -> str:
     )
 
 
+def tiers(charge: Charge) -> str:
+    """The steps of a price: "up to 5: 3.5 USD each; beyond: 1 USD in all"."""
+    parts = []
+    for tier in charge.tiers:
+        until = "beyond" if tier["up_to"] is None else f"up to {number(Decimal(tier['up_to']))}"
+        prices = [
+            f"{number(Decimal(money['amount']))} {money['currency']} {word}"
+            for money, word in ((tier["unit_price"], "each"), (tier["flat_price"], "in all"))
+            if money
+        ]
+        parts.append(f"{until}: {' + '.join(prices)}")
+    mode = f" ({charge.tiers_mode.lower()})" if charge.tiers_mode and parts else ""
+    return "; ".join(parts) + mode
+
+
+def units_sold(charge: Charge) -> str:
+    """How many units are sold: "from 2, up to 10, in blocks of 5"."""
+    parts = [
+        (charge.minimum_quantity, "from"),
+        (charge.maximum_quantity, "up to"),
+        (charge.block_size, "in blocks of"),
+    ]
+    return ", ".join(f"{words} {number(amount)}" for amount, words in parts if amount is not None)
+
+
 def cost(mapping: ConsumptionMapping) -> str:
     """What use costs: "10 credits per image", or the formula."""
     if mapping.formula:

@@ -71,18 +71,50 @@ class PricePeriodBody(CamelMixin, serializers.Serializer[Any]):
     tiers = serializers.ListField(child=TierBody(), required=False, max_length=MOST_PRICES)
 
 
+class YearlyReset(CamelMixin, serializers.Serializer[Any]):
+    """When a year of use begins."""
+
+    according_to = serializers.ChoiceField(["SubscriptionStart"])
+
+
+class MonthlyReset(CamelMixin, serializers.Serializer[Any]):
+    """When a month of use begins."""
+
+    according_to = serializers.ChoiceField(["SubscriptionStart", "StartOfTheMonth"])
+
+
+class WeeklyReset(CamelMixin, serializers.Serializer[Any]):
+    """When a week of use begins."""
+
+    according_to = serializers.ChoiceField(
+        [
+            "SubscriptionStart",
+            "EverySunday",
+            "EveryMonday",
+            "EveryTuesday",
+            "EveryWednesday",
+            "EveryThursday",
+            "EveryFriday",
+            "EverySaturday",
+        ]
+    )
+
+
 class PricingModelBody(CamelMixin, serializers.Serializer[Any]):
     """One thing that is charged, for one or more billing periods."""
 
     billing_model = serializers.ChoiceField(BillingModel.values)
     billing_cadence = serializers.ChoiceField(BillingCadence.values, required=False)
     feature_id = PublicIdField(required=False)
-    max_unit_quantity = Whole(required=False, min_value=0, max_value=10**9)
+    max_unit_quantity = Whole(required=False, min_value=1, max_value=10**9)
     min_unit_quantity = Whole(required=False, min_value=0, max_value=10**9)
     price_periods = serializers.ListField(
         child=PricePeriodBody(), allow_empty=False, max_length=MOST_PRICES
     )
     reset_period = serializers.ChoiceField(ResetPeriod.values, required=False)
+    monthly_reset_period_configuration = MonthlyReset(required=False)
+    weekly_reset_period_configuration = WeeklyReset(required=False)
+    yearly_reset_period_configuration = YearlyReset(required=False)
     tiers_mode = serializers.ChoiceField(["VOLUME", "GRADUATED"], required=False)
     top_up_custom_currency_id = PublicIdField(required=False)
 
@@ -168,6 +200,7 @@ def _charges(
     """The prices in money of one pricing model."""
     for period in model["price_periods"]:
         if "credit_rate" in period:
+            _check_rate_alone(period, is_overage=is_overage)
             continue
         yield NewCharge(
             billing_model=model["billing_model"],
@@ -182,9 +215,33 @@ def _charges(
             minimum_quantity=_decimal(model.get("min_unit_quantity")),
             maximum_quantity=_decimal(model.get("max_unit_quantity")),
             credit_grant_cadence=period.get("credit_grant_cadence", ""),
+            **_reset(model),
             is_overage=is_overage,
             **_money(period.get("price")),
         )
+
+
+def _check_rate_alone(period: Mapping[str, Any], *, is_overage: bool) -> None:
+    """A rate in credits stands for itself, and beyond what is included money is charged."""
+    if is_overage:
+        raise InvalidField("Overage is charged in money, not in credits.", field="charges")
+    if "price" in period or period.get("tiers"):
+        raise InvalidField("A period has a creditRate or a price, not both.", field="charges")
+
+
+def _reset(model: Mapping[str, Any]) -> dict[str, Any]:
+    """When use starts again from zero; a configuration belongs to its period."""
+    period = model.get("reset_period", "")
+    word = {"MONTH": "monthly", "WEEK": "weekly", "YEAR": "yearly"}.get(period, "")
+    for other in ("monthly", "weekly", "yearly"):
+        if other != word and f"{other}_reset_period_configuration" in model:
+            raise InvalidField(
+                f"The {other} reset configuration needs the reset period that it is for.",
+                field="charges",
+            )
+    chosen = model.get(f"{word}_reset_period_configuration")
+    configuration = chosen and {"accordingTo": chosen["according_to"]}
+    return {"reset_period": period, "reset_configuration": configuration}
 
 
 def _mappings(models: Sequence[Mapping[str, Any]], finder: _Finder) -> list[NewMapping]:

@@ -302,6 +302,8 @@ class OnePackage(PackageView):
         details["pricing_type"] = charges["pricing_type"]
         if charges.get("billing_id"):
             details.setdefault("billing_id", charges["billing_id"])
+        if charges.get("overage_billing_period"):
+            details["overage_billing_period"] = charges["overage_billing_period"]
         new_charges, mappings = wanted_prices(charges)
         packages.edit(
             package_id=package.pk,

@@ -28,6 +28,7 @@ from catalog.models.prices import (
     Charge,
     ConsumptionMapping,
     Currency,
+    OverageBilling,
 )
 from catalog.models.products import Product, UsageReset
 
@@ -52,6 +53,7 @@ __all__ = [
     "FeatureType",
     "HiddenFrom",
     "MeterType",
+    "OverageBilling",
     "Package",
     "PackageKind",
     "PackageVersion",

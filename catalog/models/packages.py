@@ -5,6 +5,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from catalog.models.prices import OverageBilling
 from workspace.ids import PublicIdField
 from workspace.json import ExactEncoder
 
@@ -207,6 +208,7 @@ class PackageVersion(models.Model):
     max_quantity = models.PositiveIntegerField(
         null=True, blank=True, help_text="1: single instance. Empty: any number."
     )
+    overage_billing_period = models.CharField(max_length=24, choices=OverageBilling, blank=True)
     hidden_from = models.JSONField(default=list, blank=True)
     revision = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(editable=False)

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from catalog.amounts import AmountField, validate_price
+from catalog.models.entitlements import ResetPeriod
 from workspace.json import ExactEncoder
 
 
@@ -29,6 +30,13 @@ class BillingCadence(models.TextChoices):
 
     RECURRING = "RECURRING", "Recurring"
     ONE_OFF = "ONE_OFF", "Once"
+
+
+class OverageBilling(models.TextChoices):
+    """When use beyond what is included is billed."""
+
+    ON_SUBSCRIPTION_RENEWAL = "ON_SUBSCRIPTION_RENEWAL", "With the renewal"
+    MONTHLY = "MONTHLY", "Every month"
 
 
 class Currency(models.TextChoices):
@@ -71,6 +79,8 @@ class Charge(models.Model):
     minimum_quantity = AmountField(null=True, blank=True, validators=[validate_price])
     maximum_quantity = AmountField(null=True, blank=True, validators=[validate_price])
     credit_grant_cadence = models.CharField(max_length=32, blank=True)
+    reset_period = models.CharField(max_length=8, choices=ResetPeriod, blank=True)
+    reset_configuration = models.JSONField(null=True, blank=True)
     is_overage = models.BooleanField(default=False)
     created_at = models.DateTimeField(editable=False)
 

@@ -159,6 +159,7 @@ def _package_entry(version: PackageVersion) -> Entry:
         "description": version.description,
         "billing_id": version.billing_id,
         "pricing": version.pricing_type,
+        "overage_billing_period": version.overage_billing_period,
         "hidden_from": sorted(version.hidden_from),
         "metadata": version.metadata,
         "entitlements": [
@@ -272,6 +273,8 @@ def _price(charge: Charge) -> Entry:
         minimum_quantity=charge.minimum_quantity,
         maximum_quantity=charge.maximum_quantity,
         credit_grant_cadence=charge.credit_grant_cadence,
+        reset_period=charge.reset_period,
+        reset_according_to=(charge.reset_configuration or {}).get("accordingTo") or "",
         overage=charge.is_overage,
     )
 

@@ -24,6 +24,7 @@ from catalog.models import (
     FeatureType,
     HiddenFrom,
     MeterType,
+    OverageBilling,
     PricingType,
     ResetPeriod,
     TrialEnd,
@@ -447,6 +448,8 @@ PRICE = Shape(
         Field("minimum_quantity", Amount(), None),
         Field("maximum_quantity", Amount(), None),
         Field("credit_grant_cadence", Choice(["BEGINNING_OF_BILLING_PERIOD", "MONTHLY"]), ""),
+        Field("reset_period", Choice(ResetPeriod.values), ""),
+        Field("reset_according_to", Text(), ""),
         Field("overage", Flag(), default=False),
     )
 )
@@ -472,6 +475,7 @@ SALE = (
     DESCRIPTION,
     Field("billing_id", Text(), ""),
     Field("pricing", Choice(PricingType.values), ""),
+    Field("overage_billing_period", Choice(OverageBilling.values), ""),
 )
 ADDON = Shape(
     (

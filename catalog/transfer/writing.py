@@ -286,6 +286,7 @@ class Importer:
             for name in ("name", "description", "billing_id", "metadata", "hidden_from")
         }
         details["pricing_type"] = entry["pricing"]
+        details["overage_billing_period"] = entry["overage_billing_period"]
         if package.kind == PackageKind.ADDON:
             details["max_quantity"] = entry["max_quantity"]
             details["dependencies"] = self._packages(entry, "depends_on")
@@ -349,14 +350,13 @@ class Importer:
                 )
         else:
             feature = self._feature(one, "feature")
-            according_to = one["reset_according_to"]
             feature_terms: FeatureTerms = {
                 **_terms(one, place),  # type: ignore[typeddict-item]
                 "usage_limit": one["limit"],
                 "has_unlimited_usage": one["unlimited"],
                 "enum_values": one["values"],
                 "reset_period": one["reset_period"],
-                "reset_configuration": {"accordingTo": according_to} if according_to else None,
+                "reset_configuration": _according_to(one["reset_according_to"]),
             }
             if is_new:
                 new = NewFeature(feature, feature_terms)
@@ -390,6 +390,8 @@ class Importer:
             minimum_quantity=one["minimum_quantity"],
             maximum_quantity=one["maximum_quantity"],
             credit_grant_cadence=one["credit_grant_cadence"],
+            reset_period=one["reset_period"],
+            reset_configuration=_according_to(one["reset_according_to"]),
             is_overage=one["overage"],
         )
 
@@ -546,6 +548,10 @@ def _trial_fields(trial: Entry | None) -> dict[str, Any]:
         "trial_budget": budget
         and {"limit": budget["limit"], "has_soft_limit": budget["soft_limit"]},
     }
+
+
+def _according_to(word: str) -> dict[str, str] | None:
+    return {"accordingTo": word} if word else None
 
 
 def _money(money: Entry | None) -> dict[str, Any] | None:

@@ -223,7 +223,12 @@ def included(
     return st.fixed_dictionaries(
         {
             "entitlements": entitlements,
-            "prices": st.lists(price, min_size=1, max_size=3),
+            "prices": st.lists(
+                price,
+                min_size=1,
+                max_size=3,
+                unique_by=lambda each: (each["model"], each["period"], each["country"]),
+            ),
             "consumption": consumption,
             "name": NAMES,
             "description": TEXTS,

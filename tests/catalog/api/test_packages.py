@@ -25,6 +25,7 @@ from workspace.actors import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
+PER_SEAT = {"billingModel": "PER_UNIT", "featureId": "seats"}
 PLANS = "/api/v1/plans"
 ADDONS = "/api/v1/addons"
 
@@ -277,6 +278,150 @@ class TestOnePackage:
 
         assert answer.status_code == 400
         assert reloaded(Package.objects.get()).draft.charges.get().amount == 49
+
+    @pytest.mark.parametrize(
+        ("model", "message"),
+        [
+            ({"billingModel": "FLAT_FEE"}, "A price “flat fee” needs an amount."),
+            ({"billingModel": "PER_UNIT", "featureId": "seats"}, "“per unit” needs an amount."),
+            ({"billingModel": "PER_UNIT", "price": {"amount": 1}}, "names the feature"),
+            ({"billingModel": "USAGE_BASED", "price": {"amount": 1}}, "names the feature"),
+            (
+                {"billingModel": "FLAT_FEE", "tiers": [{"unitPrice": {"amount": 1}}]},
+                "has no tiers",
+            ),
+            (
+                {**PER_SEAT, "tiers": [{"upTo": 5, "unitPrice": {"amount": 1}}, {"upTo": 9}]},
+                "Each tier needs a price.",
+            ),
+            (
+                {
+                    **PER_SEAT,
+                    "tiers": [
+                        {"upTo": 9, "unitPrice": {"amount": 2}},
+                        {"upTo": 5, "unitPrice": {"amount": 1}},
+                    ],
+                },
+                "Each tier ends above the one before it.",
+            ),
+            (
+                {
+                    **PER_SEAT,
+                    "tiers": [
+                        {"unitPrice": {"amount": 2}},
+                        {"upTo": 5, "flatPrice": {"amount": 1}},
+                    ],
+                },
+                "Only the last tier has no end.",
+            ),
+            (
+                {
+                    **PER_SEAT,
+                    "tiers": [
+                        {"upTo": 5, "unitPrice": {"amount": 2}},
+                        {"unitPrice": {"amount": 1, "currency": "eur"}},
+                    ],
+                },
+                "All tiers of a price are in one currency.",
+            ),
+            (
+                {**PER_SEAT, "price": {"amount": 1}, "tiers": [{"unitPrice": {"amount": 1}}]},
+                "an amount or tiers, not both",
+            ),
+            ({**PER_SEAT, "price": {"amount": 1}, "maxUnitQuantity": 0}, "1"),
+            (
+                {**PER_SEAT, "price": {"amount": 1}, "minUnitQuantity": 3, "maxUnitQuantity": 2},
+                "not below the smallest",
+            ),
+            (
+                {
+                    "billingModel": "CREDIT_BASED",
+                    "featureId": "images",
+                    "price": {"amount": 1},
+                    "creditRate": {"amount": 1, "currencyId": "ai"},
+                },
+                "a creditRate or a price, not both",
+            ),
+            (
+                {
+                    **PER_SEAT,
+                    "price": {"amount": 1},
+                    "resetPeriod": "MONTH",
+                    "weeklyResetPeriodConfiguration": {"accordingTo": "EveryMonday"},
+                },
+                "The weekly reset configuration needs the reset period",
+            ),
+        ],
+    )
+    def test_refuses_prices_from_which_nobody_could_tell_what_to_pay(self, caller, model, message):
+        a_credit_type(public_id="ai")
+        a_metered_feature(public_id="images")
+        a_feature(public_id="seats")
+        plan = a_plan(public_id="pro")
+        kept = {"price", "tiers", "creditRate"}
+        period = {name: value for name, value in model.items() if name in kept}
+        given = {name: value for name, value in model.items() if name not in kept}
+        given["pricePeriods"] = [{"billingPeriod": "MONTHLY", **period}]
+
+        answer = caller.patch(
+            f"{PLANS}/pro", {"charges": {"pricingType": "PAID", "pricingModels": [given]}}
+        )
+
+        assert answer.status_code == 400
+        assert message in str(answer.json())
+        assert plan.draft.charges.count() == 1
+
+    def test_refuses_two_base_prices_for_one_period_and_overage_in_credits(self, caller):
+        a_credit_type(public_id="ai")
+        a_metered_feature(public_id="images")
+        plan = a_plan(public_id="pro")
+        flat = {
+            "billingModel": "FLAT_FEE",
+            "pricePeriods": [{"billingPeriod": "MONTHLY", "price": {"amount": 1}}],
+        }
+        rate = {"amount": 1, "currencyId": "ai"}
+        in_credits = {
+            "billingModel": "CREDIT_BASED",
+            "featureId": "images",
+            "pricePeriods": [{"billingPeriod": "MONTHLY", "creditRate": rate}],
+        }
+        for charges, message in (
+            ({"pricingModels": [flat, flat]}, "This base price is there twice."),
+            ({"overagePricingModels": [in_credits]}, "Overage is charged in money"),
+        ):
+            answer = caller.patch(f"{PLANS}/pro", {"charges": {"pricingType": "PAID", **charges}})
+
+            assert answer.status_code == 400
+            assert message in str(answer.json())
+        assert plan.draft.charges.count() == 1
+
+    def test_keeps_when_use_starts_afresh_and_when_overage_is_billed(self, caller):
+        a_feature(public_id="seats")
+        plan = a_plan(public_id="pro")
+        model = {
+            **PER_SEAT,
+            "resetPeriod": "MONTH",
+            "monthlyResetPeriodConfiguration": {"accordingTo": "StartOfTheMonth"},
+            "pricePeriods": [{"billingPeriod": "MONTHLY", "price": {"amount": 1}}],
+        }
+
+        answer = caller.patch(
+            f"{PLANS}/pro",
+            {
+                "charges": {
+                    "pricingType": "PAID",
+                    "overageBillingPeriod": "MONTHLY",
+                    "pricingModels": [model],
+                }
+            },
+        )
+
+        assert answer.status_code == 200
+        draft = reloaded(plan).draft
+        charge = draft.charges.get()
+        assert draft.overage_billing_period == "MONTHLY"
+        assert charge.reset_period == "MONTH"
+        assert charge.reset_configuration == {"accordingTo": "StartOfTheMonth"}
 
     @pytest.mark.parametrize(
         "model",

@@ -146,7 +146,7 @@ class TestTake:
 
         assert done.counts == "1 draft, 1 published version"
         assert reloaded(plan).live.number == 2
-        assert reloaded(plan).live.rollout.status == "PENDING"
+        assert reloaded(plan).live.rollouts.get().status == "PENDING"
         assert reloaded(plan).draft is None
 
     def test_publishes_drafts_that_an_earlier_import_left(self):
