@@ -32,13 +32,28 @@ NOW, ON_DATE = "now", "date"
 AS_PLANNED, NO_TRIAL, UNTIL_DATE = "plan", "none", "date"
 
 
+@dataclass(frozen=True, slots=True)
+class BalanceLine:
+    """What becomes of the balance of a credit type, in words."""
+
+    name: str
+    before: str
+    after: str
+    next_reset: str
+
+
 @dataclass
 class Summary:
-    """What is about to be created, in words. `problem` says why it cannot be."""
+    """What is about to be created or changed, in words. `problem` says why it cannot be.
+
+    `rule` says what happens to credits, `balances` what that means for this customer.
+    """
 
     facts: list[tuple[str, str]] = field(default_factory=list)
     prices: list[PriceLine] = field(default_factory=list)
     credits: list[CreditLine] = field(default_factory=list)
+    rule: str = ""
+    balances: list[BalanceLine] = field(default_factory=list)
     problem: str = ""
     hint: str = ""
 

@@ -16,79 +16,36 @@ from unfold.decorators import display
 from catalog.admin.fields import only_when
 from catalog.admin.lists import code
 from catalog.models.products import CancellationTime
-from subscriptions import cancellation, choices, finding, previews, rollout, updates
+from subscriptions import cancellation, finding, rollout, transfer, updates
 from subscriptions.admin import words
-from subscriptions.admin.parts import PartsForm
-from subscriptions.admin.subscribing import LiveDialogPage, Summary
+from subscriptions.admin.updating import UpdatePage
 from subscriptions.models import Status, Subscription, SubscriptionAddon
 from subscriptions.previews import preview_of_stored
 from workspace.actors import Actor
 from workspace.admin.base import Badge, DialogForm, Link, ObjectPage, WorkspaceAdmin, button
+from workspace.ids import PublicIdField
 from workspace.templatetags.stipend import day, instant
 
 
-class UpdateForm(PartsForm):
-    """Add-ons, quantities and values of the subscription that is the form's subject."""
+class TransferForm(DialogForm):
+    """Which resource a subscription is to belong to."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        subscription: Subscription = self.subject
-        attached = SubscriptionAddon.objects.filter(subscription=subscription)
-        quantities = {row.addon.public_id: row.quantity for row in attached.select_related("addon")}
-        self.kept = choices.values_of(subscription)
-        self.grow_addons(subscription.plan_version, subscription.billing_period, quantities)
-        self.grow_values(subscription.plan_version, {value.target: value for value in self.kept})
-
-    def all_values(self) -> list[choices.Value]:
-        """What was entered, and what this form does not ask for."""
-        asked = {("feature", feature_id) for feature_id in self.unit_fields.values()} | {
-            ("credit", credit_type_id) for credit_type_id in self.credit_fields.values()
-        }
-        return [value for value in self.kept if value.target not in asked] + self.values()
+    resource_id = forms.CharField(
+        label="Resource ID",
+        max_length=255,
+        validators=PublicIdField.default_validators,
+        help_text="Of the same customer; a new one is made.",
+    )
 
 
-class UpdatePage(LiveDialogPage):
-    """Subscription → Update: add-ons and quantities, at once (R27–R30)."""
+class DelegateForm(DialogForm):
+    """Who is to pay for a subscription."""
 
-    name = "update"
-    permission = "subscriptions.change_subscription"
-    template_name = "admin/subscriptions/subscription/update.html"
-    form_class = UpdateForm
-    confirm_label = "Update subscription"
-    object: Subscription
-
-    @property
-    def title(self) -> str:
-        """The heading."""
-        return f"Update {self.object.plan_version.name}"
-
-    def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Change it."""
-        updates.update(
-            subscription_id=self.object.public_id,
-            addons=form.addons(),
-            entitlements=form.all_values(),
-            actor=actor,
-            now=now,
-        )
-        return "The subscription is updated."
-
-    def summary_of(self, form: Any) -> Summary:
-        """What the subscription would include."""
-        preview = updates.preview(
-            subscription_id=self.object.public_id,
-            addons=form.addons(),
-            entitlements=form.all_values(),
-            now=self.now,
-        )
-        return Summary(
-            prices=words.price_lines(
-                preview.subscription.prices,
-                preview.subscription.plan_version.name,
-                preview.addons,
-            ),
-            credits=previews.credit_lines(preview, now=self.now),
-        )
+    customer_id = forms.CharField(
+        label="Customer ID",
+        max_length=255,
+        help_text="Whoever pays from now on. The customer's own ID takes a delegation back.",
+    )
 
 
 class CancelForm(DialogForm):
@@ -145,6 +102,7 @@ class SubscriptionPage(ObjectPage):
         return [
             ("Product", subscription.product.name),
             ("Resource", str(subscription.resource or "")),
+            ("Paid by", str(subscription.paying_customer or "")),
             ("Billing", words.cadence(subscription)),
             ("Current period", words.current_period(subscription, self.now)),
             ("Billing cycle anchor", instant(subscription.billing_cycle_anchor)),
@@ -178,6 +136,19 @@ class SubscriptionEntitlementsPage(ObjectPage):
         return {"entitlements": words.entitlement_rows(preview, self.now)}
 
 
+class ScheduledUpdatesPage(ObjectPage):
+    """What is scheduled for a subscription, and what was."""
+
+    name = "scheduled"
+    label = "Scheduled updates"
+    template_name = "admin/subscriptions/subscription/scheduled.html"
+    object: Subscription
+
+    def content(self) -> dict[str, Any]:
+        """The latest updates, what waits first."""
+        return {"updates": words.update_rows(self.object, at_most=MOST_UPDATES)}
+
+
 class StatusFilter(admin.SimpleListFilter):
     """Subscriptions by what they are now."""
 
@@ -191,6 +162,9 @@ class StatusFilter(admin.SimpleListFilter):
         if self.value() not in Status.values:
             return queryset
         return queryset.with_any_status([self.value()], timezone.now())
+
+
+MOST_UPDATES = 50
 
 
 def update_link(model_admin: WorkspaceAdmin, subscription: Subscription) -> Link:
@@ -212,6 +186,12 @@ def cancel_question(subscription: Subscription) -> str:
     )
 
 
+def scheduled_question(subscription: Subscription) -> str:
+    """What will not happen."""
+    row = words.update_rows(subscription, at_most=1)[0]
+    return f"On {row.takes_effect} this would become {row.becomes}. It stays as it is instead."
+
+
 def migrate_question(subscription: Subscription) -> str:
     """From which version to which."""
     live = subscription.plan.live
@@ -227,10 +207,17 @@ def migrate_question(subscription: Subscription) -> str:
 class SubscriptionAdmin(WorkspaceAdmin):
     """Subscriptions of all customers. They begin on a customer's page."""
 
-    pages = [SubscriptionPage, SubscriptionEntitlementsPage, UpdatePage]
+    pages = [SubscriptionPage, SubscriptionEntitlementsPage, ScheduledUpdatesPage, UpdatePage]
     list_display = ["plan_column", "customer_column", "id_column", "status", "started", "ends"]
     list_filter = [StatusFilter]
-    list_select_related = ["customer", "plan__live", "plan_version", "product", "resource"]
+    list_select_related = [
+        "customer",
+        "paying_customer",
+        "plan__live",
+        "plan_version",
+        "product",
+        "resource",
+    ]
     search_fields = ["=public_id", "customer__name", "=customer__public_id"]
     search_help_text = "Search by customer, or by a whole ID"
     ordering = ["-created_at", "-pk"]
@@ -238,6 +225,8 @@ class SubscriptionAdmin(WorkspaceAdmin):
     empty_text = "Open a customer and create one there."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
+        """The subscriptions, after what has taken effect was written down."""
+        updates.write_down_due(timezone.now())
         rows: QuerySet[Subscription] = super().get_queryset(request)
         return rows.select_related(*self.list_select_related)
 
@@ -349,6 +338,64 @@ class SubscriptionAdmin(WorkspaceAdmin):
         """Take a cancelation back."""
         cancellation.keep(subscription_id=subscription.public_id, actor=actor, now=now)
         return "The subscription goes on."
+
+    @button(
+        "Cancel scheduled update",
+        permission="subscriptions.change_subscription",
+        icon="event_busy",
+        description=scheduled_question,
+        is_available=lambda subscription: subscription.next_update_at is not None,
+    )
+    def cancel_scheduled(self, subscription: Subscription, actor: Actor, now: datetime) -> str:
+        """Take a scheduled update back."""
+        updates.cancel_scheduled(subscription_id=subscription.public_id, actor=actor, now=now)
+        return "The scheduled update is canceled."
+
+    @button(
+        "Transfer",
+        permission="subscriptions.change_subscription",
+        form=TransferForm,
+        icon="move_down",
+        description="What is left of its recurring credits goes along to the other resource; "
+        "bought and given credits stay where they are.",
+        is_available=lambda subscription: (
+            lasts(subscription) and subscription.product.multiple_subscriptions
+        ),
+    )
+    def transfer(
+        self, subscription: Subscription, form: TransferForm, actor: Actor, now: datetime
+    ) -> str:
+        """Let it belong to another resource."""
+        moved = transfer.transfer(
+            subscription_id=subscription.public_id,
+            resource_id=form.cleaned_data["resource_id"],
+            actor=actor,
+            now=now,
+        )
+        return f"The subscription belongs to {moved.resource} now."
+
+    @button(
+        "Delegate",
+        permission="subscriptions.change_subscription",
+        form=DelegateForm,
+        initial=lambda subscription: {
+            "customer_id": (subscription.paying_customer or subscription.customer).public_id
+        },
+        icon="handshake",
+        description="Another customer pays; credits and features stay where they are.",
+        is_available=lasts,
+    )
+    def delegate(
+        self, subscription: Subscription, form: DelegateForm, actor: Actor, now: datetime
+    ) -> str:
+        """Let another customer pay."""
+        delegated = transfer.delegate(
+            subscription_id=subscription.public_id,
+            customer_id=form.cleaned_data["customer_id"],
+            actor=actor,
+            now=now,
+        )
+        return f"{delegated.paying_customer or delegated.customer} pays for the subscription."
 
     @button(
         "Cancel subscription",

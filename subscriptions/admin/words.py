@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import F
+
 from catalog import wording
 from catalog.models import BillingPeriod, FeatureEntitlement
 from subscriptions import entitlements, finding, previews, promotions
@@ -14,16 +16,19 @@ from subscriptions.entitlements import CreditSource, EffectiveFeature, FeatureSo
 from subscriptions.models import (
     Customer,
     DiscountStatus,
+    ScheduledUpdate,
     Status,
     Subscription,
     SubscriptionAddon,
     SubscriptionCoupon,
+    UpdateKind,
+    UpdateStatus,
 )
 from subscriptions.previews import CreditLine, Preview
 from workspace.admin.base import Badge, Link
 from workspace.admin.pages import model_url
 from workspace.templatetags.stipend import credits as in_digits
-from workspace.templatetags.stipend import day
+from workspace.templatetags.stipend import day, instant
 
 TONES = {
     Status.NOT_STARTED: "info",
@@ -82,12 +87,61 @@ class PriceLine:
 
 
 def badges(subscription: Subscription, now: datetime) -> list[Badge]:
-    """The status, and whether a cancelation is pending."""
+    """The status, and whether an update or a cancelation is pending."""
     status = subscription.status_at(now)
     found = [Badge(status.label, TONES[status])]
+    if subscription.next_update_at is not None and subscription.next_update_at > now:
+        found.append(Badge("Update scheduled", "info"))
     if subscription.is_cancelation_pending(now):
         found.append(Badge("Cancelation pending", "warning"))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRow:
+    """A line of a table of scheduled updates."""
+
+    takes_effect: str
+    changes: str
+    becomes: str
+    badge: Badge
+    actor: str
+    created: str
+
+
+UPDATE_TONES = {
+    UpdateStatus.SCHEDULED: "info",
+    UpdateStatus.DONE: "success",
+    UpdateStatus.CANCELED: "neutral",
+}
+
+
+def update_rows(subscription: Subscription, *, at_most: int) -> list[UpdateRow]:
+    """The latest scheduled updates as lines of a table, the one that waits first."""
+    rows = ScheduledUpdate.objects.filter(subscription=subscription)
+    rows = rows.select_related("plan_version").prefetch_related("addons__addon__live")
+    by_age = rows.order_by(F("finished_at").desc(nulls_first=True), "-pk")[:at_most]
+    return [
+        UpdateRow(
+            takes_effect=instant(update.takes_effect_at),
+            changes=", ".join(UpdateKind(kind).label for kind in update.kinds),
+            becomes=_becomes(update, subscription),
+            badge=Badge(
+                UpdateStatus(update.status).label, UPDATE_TONES[UpdateStatus(update.status)]
+            ),
+            actor=update.actor_name,
+            created=instant(update.created_at),
+        )
+        for update in by_age
+    ]
+
+
+def _becomes(update: ScheduledUpdate, subscription: Subscription) -> str:
+    """Such as "Pro, monthly, Extra API Credits × 3"."""
+    version = update.plan_version or subscription.plan_version
+    period = BillingPeriod(update.billing_period or BillingPeriod.MONTHLY).label.lower()
+    addons = [times(str(row.addon), row.quantity) for row in update.addons.all()]
+    return ", ".join([version.name, period, *addons])
 
 
 def subscription_rows(

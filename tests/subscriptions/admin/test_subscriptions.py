@@ -9,6 +9,7 @@ from tests.builders import (
     a_customer,
     a_feature,
     a_new_version,
+    a_product,
     a_published_plan,
     a_subscription,
     some_credits,
@@ -64,12 +65,12 @@ class TestList:
         self, support, studio, subscription, django_assert_num_queries
     ):
         support.get(SUBSCRIPTIONS)
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             support.get(SUBSCRIPTIONS)
         for _ in range(8):
             a_subscription(a_customer(), studio.pro)
 
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             support.get(SUBSCRIPTIONS)
 
 
@@ -81,7 +82,7 @@ class TestPage:
         assert [badge.label for badge in answer.context["badges"]] == ["Active"]
         for text in ("Pro of Acme", "Extra API Credits", "147 USD / month", "246 USD / month"):
             assert text in page
-        assert labels(answer) == ["Update", "Cancel subscription"]
+        assert labels(answer) == ["Update", "Delegate", "Cancel subscription"]
 
     def test_says_that_a_newer_version_exists(self, support, studio, subscription):
         a_new_version(studio.pro)
@@ -160,6 +161,132 @@ class TestUpdate:
 
         assert answer.status_code == 403
         assert subscription.addons.get().quantity == 3
+
+    def test_can_wait_for_the_end_of_the_period(self, support, studio, subscription):
+        answer = support.press(
+            page_of(subscription, "update"),
+            **{f"addon_{studio.extra.pk}": "5", "when": "END_OF_BILLING_PERIOD"},
+        )
+
+        subscription.refresh_from_db()
+        assert subscription.addons.get().quantity == 3
+        assert subscription.next_update_at is not None
+        assert words(answer)[0].startswith("The subscription will be updated on ")
+        badges = support.get(page_of(subscription)).context["badges"]
+        assert "Update scheduled" in [badge.label for badge in badges]
+
+    def test_explains_a_change_of_plan_with_this_customers_figures(self, support, studio):
+        """R31, before it is done."""
+        large = a_published_plan(
+            "Large",
+            product=studio.product,
+            monthly=199,
+            entitlements=[some_credits(studio.api, 90_000)],
+        )
+        subscription = a_subscription(plan=studio.pro)
+
+        answer = support.post(
+            page_of(subscription, "update"), {"refresh": "1", "plan": str(large.pk)}
+        )
+
+        summary = answer.context["summary"]
+        assert (summary.balances[0].name, summary.balances[0].before) == ("API Credits", "50,000")
+        assert summary.balances[0].after == "90,000"
+        assert summary.rule.startswith("Credits start afresh")
+        assert ("Changes", "Plan") in summary.facts
+        subscription.refresh_from_db()
+        assert subscription.plan == studio.pro
+
+    def test_changes_the_plan(self, support, studio):
+        large = a_published_plan("Large", product=studio.product, monthly=199)
+        subscription = a_subscription(plan=studio.pro)
+
+        support.press(page_of(subscription, "update"), plan=str(large.pk))
+
+        subscription.refresh_from_db()
+        assert subscription.plan == large
+
+    def test_of_a_downgrade_waits_as_the_product_says(self, support, studio):
+        """R4."""
+        small = a_published_plan("Small", product=studio.product, monthly=9)
+        subscription = a_subscription(plan=studio.pro)
+
+        support.press(page_of(subscription, "update"), plan=str(small.pk))
+
+        subscription.refresh_from_db()
+        assert subscription.plan == studio.pro
+        assert subscription.scheduled_updates.get().plan_version == small.live
+
+
+class TestScheduledUpdates:
+    @pytest.fixture
+    def scheduled(self, support, studio, subscription) -> Subscription:
+        support.press(
+            page_of(subscription, "update"),
+            **{f"addon_{studio.extra.pk}": "5", "when": "END_OF_BILLING_PERIOD"},
+        )
+        return subscription
+
+    def test_are_listed(self, reader, scheduled):
+        (row,) = reader.get(page_of(scheduled, "scheduled")).context["updates"]
+
+        assert (row.changes, row.becomes) == ("Add-ons", "Pro, monthly, Extra API Credits × 5")
+        assert row.badge.label == "Scheduled"
+
+    def test_say_what_to_do_where_there_are_none(self, reader, subscription):
+        page = reader.get(page_of(subscription, "scheduled")).content.decode()
+
+        assert "No scheduled updates" in page
+
+    def test_can_be_canceled(self, support, scheduled):
+        answer = support.press(page_of(scheduled, "cancel-scheduled"))
+
+        scheduled.refresh_from_db()
+        assert scheduled.next_update_at is None
+        assert words(answer) == ["The scheduled update is canceled."]
+        assert "Cancel scheduled update" not in labels(support.get(page_of(scheduled)))
+
+    def test_cannot_be_canceled_by_readers(self, reader, scheduled):
+        assert reader.post(page_of(scheduled, "cancel-scheduled"), {}).status_code == 403
+
+        scheduled.refresh_from_db()
+        assert scheduled.next_update_at is not None
+
+
+class TestTransfer:
+    def test_moves_it_to_another_resource(self, support):
+        plan = a_published_plan(product=a_product(multiple_subscriptions=True))
+        subscription = a_subscription(plan=plan, resource_id="one")
+
+        answer = support.press(page_of(subscription, "transfer"), resource_id="two")
+
+        subscription.refresh_from_db()
+        assert str(subscription.resource) == "two"
+        assert words(answer) == ["The subscription belongs to two now."]
+
+    def test_is_offered_where_there_are_resources(self, support, subscription):
+        assert "Transfer" not in labels(support.get(page_of(subscription)))
+
+
+class TestDelegate:
+    def test_lets_another_customer_pay(self, support, subscription):
+        parent = a_customer("Parent", public_id="parent")
+
+        answer = support.press(page_of(subscription, "delegate"), customer_id="parent")
+
+        subscription.refresh_from_db()
+        assert subscription.paying_customer == parent
+        assert words(answer) == ["Parent pays for the subscription."]
+
+    def test_to_nobody_says_so(self, support, subscription):
+        answer = support.press(page_of(subscription, "delegate"), customer_id="nobody")
+
+        assert answer.context["form"].errors["customer_id"] == ["There is no such customer."]
+
+    def test_is_forbidden_to_readers(self, reader, subscription):
+        answer = reader.post(page_of(subscription, "delegate"), {"customer_id": "x"})
+
+        assert answer.status_code == 403
 
 
 class TestCancel:
