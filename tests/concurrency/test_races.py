@@ -15,6 +15,7 @@ from django.db import IntegrityError, connection
 
 from catalog import archiving
 from catalog.models import CreditType
+from credits import at_once as at_once_
 from credits import changes, consumption, grants, pools, resets
 from credits.book import EntryType, GrantType
 from credits.consumption import Demand
@@ -49,6 +50,15 @@ only_postgresql = pytest.mark.skipif(
 def use(pool: Pool, amount: int, now: Any) -> None:
     demand = Demand(Decimal(amount), f"use of {pool.pk}", now)
     consumption.consume(pool_id=pool.pk, demand=demand, actor=SYSTEM, now=now)
+
+
+def step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave nothing to the function of the database, into which no test can look."""
+    monkeypatch.setattr(at_once_, "is_possible", lambda: False)
+
+
+def as_the_product_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change nothing."""
 
 
 def pools_meet(monkeypatch: pytest.MonkeyPatch) -> Meeting:
@@ -200,8 +210,10 @@ RACES = {
 
 class TestPools:
     @pytest.mark.parametrize("name", RACES)
-    def test_let_one_act_at_a_time_decide(self, name, monkeypatch):
+    @pytest.mark.parametrize("prepare", [step_by_step, as_the_product_does])
+    def test_let_one_act_at_a_time_decide(self, name, prepare, monkeypatch):
         race = RACES[name]()
+        prepare(monkeypatch)
         meeting = pools_meet(monkeypatch)
 
         results = at_once(2, lambda place: race.acts[place]())
@@ -218,6 +230,7 @@ class TestPools:
         Or it finds them waiting in a circle, and one tries again.
         """
         race = RACES[name]()
+        step_by_step(monkeypatch)
         meeting = pools_meet(monkeypatch)
         unlock_pools(monkeypatch)
 

@@ -324,6 +324,26 @@ class TestApplyToQuantities:
         assert customer.balance(MID_JANUARY) == 1200
         assert customer.pool.next_reset_at == NEXT_YEAR
 
+    def test_gives_no_cadence_twice_however_often_they_alternate(self, market):
+        """Section 6: each cadence remembers what it gave in its own period."""
+        plan = market.plan(None, is_custom=True, pricing_type=PricingType.CUSTOM)
+        monthly, yearly = (
+            CreditValue(
+                credit_type_id=market.credit_type.public_id, amount=Decimal(amount), cadence=cadence
+            )
+            for amount, cadence in ((100, Cadence.MONTH), (1200, Cadence.YEAR))
+        )
+        customer = Subscriber(plan, entitlements=[monthly])
+        customer.use(60, MID_JANUARY)
+
+        customer.update(MID_JANUARY, entitlements=[yearly])
+        customer.use(200, MID_JANUARY)
+        month_again = customer.update(MID_JANUARY, entitlements=[monthly])
+        year_again = customer.update(MID_JANUARY, entitlements=[yearly])
+
+        assert month_again == [line(GRANTED, 40), line(VOIDED, -1000)]
+        assert year_again == [line(GRANTED, 1000), line(VOIDED, -40)]
+
 
 class TestApplyToAddons:
     def test_grants_an_increment_in_full_until_the_reset_of_the_plan(self, market):
@@ -555,6 +575,7 @@ class TestApplyToVersions:
 
         assert customer.migrate(mid_february) == []
         assert customer.sweep(MARCH) == [line(EXPIRED, -5000), line(GRANTED, 60_000)]
+        assert Grant.objects.latest("pk").expires_at == NEXT_YEAR
 
     def test_keeps_a_new_override_for_the_reset(self, market):
         addon = market.increment(500)
@@ -612,6 +633,30 @@ class TestApplyToVersions:
         assert customer.hold(LATE_JANUARY, (addon, 1), (other, 1)) == []
         assert customer.balance(FEBRUARY - MOMENT) == 600
         assert customer.balance(FEBRUARY) == 500
+
+    def test_ends_a_removal_at_once_when_another_plan_is_agreed_on(self, market):
+        """R31 does not wait for R14: all that is agreed holds from now on."""
+        addon = market.increment(500)
+        customer = Subscriber(market.plan(100, addons=[addon]), (addon, 1))
+        market.publish(addon, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        gained = customer.change(LATE_JANUARY, market.plan(200, addons=[addon]))
+
+        assert sorted(gained) == [line(GRANTED, 200), line(VOIDED, -500), line(VOIDED, -100)]
+        assert customer.balance(LATE_JANUARY) == 200
+
+    def test_ends_a_removal_at_once_when_a_new_period_begins(self, market):
+        """R26: this is the reset that R14 waits for."""
+        plan = market.plan(5000)
+        customer = Subscriber(plan)
+        market.publish(plan, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        gained = customer.update(LATE_JANUARY, billing_cycle_anchor=LATE_JANUARY)
+
+        assert gained == [line(EXPIRED, -5000)]
+        assert customer.pool.next_reset_at is None
 
     def test_lets_an_override_that_is_bought_replace_what_was_about_to_end(self, market):
         """R29 does not wait for R14."""
