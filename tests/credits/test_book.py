@@ -62,6 +62,60 @@ class TestScheduleState:
 
         assert schedule.grants_until is None
 
+    @pytest.mark.parametrize(
+        ("planned_end_at", "ends_at", "over_at"),
+        [
+            (None, None, None),
+            (FEBRUARY, None, FEBRUARY),
+            (None, MARCH, MARCH),
+            (FEBRUARY, MARCH, FEBRUARY),
+            (APRIL, MARCH, MARCH),
+        ],
+    )
+    def test_is_over_at_whichever_end_comes_first(self, planned_end_at, ends_at, over_at):
+        schedule = a_schedule(planned_end_at=planned_end_at, ends_at=ends_at)
+
+        assert schedule.over_at == over_at
+
+    @pytest.mark.parametrize(
+        ("planned_end_at", "ends_at", "ended"),
+        [
+            (FEBRUARY, None, (FEBRUARY, Ending.CARRY)),
+            (FEBRUARY, MARCH, (FEBRUARY, Ending.CARRY)),
+            (MARCH, MARCH, (MARCH, Ending.VOID)),
+            (APRIL, MARCH, (MARCH, Ending.VOID)),
+            (EARLIER, None, (JANUARY, Ending.CARRY)),
+        ],
+    )
+    def test_finishes_as_the_end_says_that_came_first(self, planned_end_at, ends_at, ended):
+        """No schedule ends before it starts."""
+        schedule = a_schedule(
+            starts_at=JANUARY,
+            planned_end_at=planned_end_at,
+            planned_ending=Ending.CARRY,
+            ends_at=ends_at,
+            ending=Ending.VOID,
+        )
+
+        schedule.finish()
+
+        assert (schedule.ends_at, schedule.ending) == ended
+        assert (schedule.planned_end_at, schedule.planned_ending) == (None, None)
+        assert (schedule.ended, schedule.changed) == (True, True)
+
+    def test_finishes_by_itself_where_no_update_waits(self):
+        schedule = a_schedule(ends_at=MARCH, ending=Ending.EXPIRE)
+
+        schedule.finish()
+
+        assert (schedule.ends_at, schedule.ending) == (MARCH, Ending.EXPIRE)
+        assert (schedule.ended, schedule.changed) == (True, True)
+
+    def test_is_in_a_period(self):
+        schedule = a_schedule(period_starts_at=JANUARY, next_at=FEBRUARY)
+
+        assert schedule.period == (JANUARY, FEBRUARY)
+
 
 class TestGrantState:
     def test_has_left_what_was_not_consumed(self):

@@ -3,6 +3,7 @@
 On paper: no database, and nothing is done yet. `test_changes` goes through the verbs.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -33,6 +34,7 @@ from tests.credits.sources import a_plan_source, an_increment, an_override
 
 MOMENT = timedelta(microseconds=1)
 EXPIRE, VOID, CARRY = Ending.EXPIRE, Ending.VOID, Ending.CARRY
+HAND_OVER = Ending.HAND_OVER
 PLAN, ADDON, OTHER_ADDON = 1, 2, 3
 
 Plot = tuple[int, datetime, datetime | None, Ending]
@@ -575,3 +577,183 @@ class TestMigration:
 
         assert said == [(ADDON, JANUARY, None, VOID)]
         assert pool.schedules[0].amount == Decimal(600)
+
+
+class TestScheduledUpdate:
+    """What an update will do stands beside what is given today, until it is taken back."""
+
+    def foresee(
+        self,
+        pool: PoolState,
+        *later: CreditSource,
+        cause: Cause = Cause.QUANTITY,
+        today: list[CreditSource] | None = None,
+        resets: bool = False,
+        **fields: Any,
+    ) -> list[tuple[int, datetime, datetime | None, Ending | None, bool]]:
+        """Plan an update for February: source, start, planned end, its ending, if it is new."""
+        sources = [a_plan_source()] if today is None else today
+        changed = a_subscription(**fields)
+
+        def change(cause: Cause, at: datetime, included: Sequence[CreditSource]) -> Change:
+            held = frozenset(source.source_id for source in included)
+            return Change(cause, resets, changed, at, held)
+
+        changes.plan(
+            pool,
+            [
+                (change(Cause.QUANTITY, MID_JANUARY, sources), recurring.in_force(sources)),
+                (change(cause, FEBRUARY, later), recurring.in_force(later)),
+            ],
+        )
+        return [
+            (
+                each.source_id,
+                each.starts_at,
+                each.planned_end_at,
+                each.planned_ending,
+                each.is_planned,
+            )
+            for each in pool.schedules
+            if not each.ended
+        ]
+
+    def test_lets_a_source_go_on_with_another_amount(self):
+        """R27."""
+        pool = a_running_pool(a_plan(100))
+
+        said = self.foresee(pool, a_plan_source(130))
+
+        assert said == [
+            (PLAN, JANUARY, FEBRUARY, HAND_OVER, False),
+            (PLAN, FEBRUARY, None, None, True),
+        ]
+        assert [(each.amount, each.ends_at) for each in pool.schedules] == [
+            (100, None),
+            (130, None),
+        ]
+        assert pool.schedules[0].changed
+
+    @pytest.mark.parametrize(
+        "terms", [{"name": "Plus"}, {"is_granted": False}, {"has_soft_limit": True}]
+    )
+    def test_lets_a_source_go_on_with_other_terms(self, terms):
+        pool = a_running_pool(a_plan(100, name="Pro"))
+
+        said = self.foresee(pool, a_plan_source(100, **terms))
+
+        assert [each[3:] for each in said] == [(HAND_OVER, False), (None, True)]
+
+    def test_leaves_alone_what_says_all_that_already(self):
+        pool = a_running_pool(a_plan(100, name="Pro"))
+
+        said = self.foresee(pool, a_plan_source(100))
+
+        assert said == [(PLAN, JANUARY, None, None, False)]
+
+    def test_leaves_what_ends_before_it(self):
+        """R32."""
+        pool = a_running_pool(a_plan(100, name="Pro"))
+
+        said = self.foresee(pool, a_plan_source(130), ends_at=LATE_JANUARY)
+
+        assert said == [(PLAN, JANUARY, None, None, False)]
+        assert pool.schedules[0].ends_at == LATE_JANUARY
+
+    def test_lets_sources_come_and_go(self):
+        """R28, R32."""
+        pool = a_running_pool(a_plan(100, name="Pro"), an_increment_of(50))
+
+        said = self.foresee(
+            pool,
+            a_plan_source(100),
+            an_increment(20, source_id=OTHER_ADDON),
+            cause=Cause.ADDONS,
+            today=[a_plan_source(100), an_increment(50)],
+        )
+
+        assert said == [
+            (PLAN, JANUARY, None, None, False),
+            (ADDON, JANUARY, FEBRUARY, VOID, False),
+            (OTHER_ADDON, FEBRUARY, None, None, True),
+        ]
+
+    @pytest.mark.parametrize(("resets", "ending"), [(True, VOID), (False, CARRY)])
+    def test_changes_the_plan_as_the_product_says(self, resets, ending):
+        """R31."""
+        pool = a_running_pool(a_plan(100))
+
+        said = self.foresee(
+            pool, a_plan_source(500, source_id=5), cause=Cause.PLAN_CHANGE, resets=resets
+        )
+
+        assert said == [
+            (PLAN, JANUARY, FEBRUARY, ending, False),
+            (5, FEBRUARY, None, None, True),
+        ]
+
+    def test_lets_another_cadence_begin_with_it(self):
+        pool = a_running_pool(a_plan(100))
+
+        said = self.foresee(pool, a_plan_source(1200, cadence=Cadence.YEAR))
+
+        assert said == [
+            (PLAN, JANUARY, FEBRUARY, VOID, False),
+            (PLAN, FEBRUARY, None, None, True),
+        ]
+
+    def test_lets_a_migration_begin_with_the_period_it_waits_for(self):
+        """R14: at the reset, which is the instant of the update."""
+        pool = a_running_pool(a_plan(100))
+
+        said = self.foresee(pool, a_plan_source(1200, cadence=Cadence.YEAR), cause=Cause.MIGRATION)
+
+        assert said == [
+            (PLAN, JANUARY, FEBRUARY, EXPIRE, False),
+            (PLAN, FEBRUARY, None, None, True),
+        ]
+
+    def test_lets_a_migration_wait_for_the_reset_of_a_year(self):
+        """R14."""
+        pool = a_running_pool(a_plan(1200, cadence="YEAR"))
+
+        said = self.foresee(
+            pool,
+            a_plan_source(100),
+            cause=Cause.MIGRATION,
+            today=[a_plan_source(1200, cadence=Cadence.YEAR)],
+        )
+
+        assert said == [
+            (PLAN, JANUARY, NEXT_YEAR, EXPIRE, False),
+            (PLAN, NEXT_YEAR, None, None, True),
+        ]
+
+    def test_takes_the_place_of_what_would_begin_after_it(self):
+        """A start in March that an update of February changes."""
+        pool = a_running_pool()
+
+        said = self.foresee(
+            pool,
+            a_plan_source(130),
+            today=[a_plan_source(100)],
+            started_at=MARCH,
+            billing_cycle_anchor=MARCH,
+        )
+
+        assert said == [
+            (PLAN, MARCH, FEBRUARY, VOID, False),
+            (PLAN, MARCH, None, None, True),
+        ]
+
+    def test_is_taken_back_by_the_next_change(self):
+        pool = a_running_pool(a_plan(100))
+        self.foresee(pool, a_plan_source(500, source_id=5), cause=Cause.PLAN_CHANGE)
+        pool.schedules[0].changed = False
+
+        said = plan(pool, a_plan_source(100), cause=Cause.QUANTITY)
+
+        assert said == [(PLAN, JANUARY, None, VOID)]
+        assert pool.schedules[0].planned_end_at is None
+        assert pool.schedules[0].planned_ending is None
+        assert pool.schedules[0].changed

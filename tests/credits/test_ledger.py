@@ -388,6 +388,7 @@ class TestWrite:
             ends_at=APRIL,
         )
         write(pool, lambda state: turned(state, [first], JANUARY))
+        assert not Schedule.objects.get().is_granted
 
         def end(state: PoolState) -> None:
             [schedule] = state.schedules
@@ -419,12 +420,31 @@ class TestWrite:
         def replace(state: PoolState) -> None:
             [old] = state.schedules
             old.ends_at, old.ending, old.changed = MID_JANUARY, Ending.VOID, True
-            turned(state, [a_schedule(200, starts_at=MID_JANUARY, **source)], MID_JANUARY)
+            new = a_schedule(200, starts_at=MID_JANUARY, anchor_at=JANUARY, **source)
+            turned(state, [new], MID_JANUARY)
 
         write(pool, replace, now=MID_JANUARY)
 
-        assert [row.ends_at for row in Schedule.objects.order_by("pk")] == [MID_JANUARY, None]
+        rows = [
+            (row.ends_at, row.mark, row.given_back, row.ended)
+            for row in Schedule.objects.order_by("pk")
+        ]
+        assert rows == [(MID_JANUARY, 100, 100, True), (None, 300, 100, False)]
         assert stored(pool).balance == 200
+
+    def test_stores_a_schedule_that_is_over_at_once(self, subscribed):
+        pool, subscription = subscribed
+        over = a_schedule(
+            100,
+            subscription_id=subscription.pk,
+            source_id=subscription.plan_id,
+            ends_at=JANUARY,
+        )
+
+        write(pool, lambda state: turned(state, [over], JANUARY))
+
+        assert Schedule.objects.get().ended
+        assert stored(pool).next_change_at is None
 
     def test_lets_a_settled_overdraft_make_room_for_the_next(self):
         """At most one is open in a pool."""

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from credits import timeline
-from credits.book import Ending, EntryType, GrantType, Stage
+from credits.book import Ending, EntryType, GrantType, PoolState, ScheduleState, Stage
 from tests.credits.paper import (
     APRIL,
     FEBRUARY,
@@ -855,6 +856,128 @@ class TestPlanChange:
         assert pool.balance == 50
 
 
+class TestHandOver:
+    """An update that waits: the same source goes on with other terms (R27)."""
+
+    def the_pool(self, new: int = 200, **fields: Any) -> PoolState:
+        """A plan of 100, of which 60 are used, that gives `new` from late January on."""
+        old = a_schedule(
+            100, planned_end_at=LATE_JANUARY, planned_ending=Ending.HAND_OVER, **fields
+        )
+        then = a_schedule(new, starts_at=LATE_JANUARY, anchor_at=JANUARY, is_planned=True)
+        pool = a_pool_at(JANUARY, old, then)
+        use(pool, 60, MID_JANUARY)
+        return pool
+
+    def test_gives_the_difference_and_voids_nothing(self):
+        pool, entries = timeline.advance(self.the_pool(), LATE_JANUARY)
+
+        assert lines(entries) == [line(GRANTED, 100)]
+        assert pool.balance == 140
+        assert [(each.mark, each.given_back) for each in pool.schedules] == [(100, 0), (200, 0)]
+
+    def test_gives_nothing_more_where_less_is_to_come(self):
+        pool, entries = timeline.advance(self.the_pool(30), FEBRUARY)
+
+        assert lines(entries) == [line(EXPIRED, -40), line(GRANTED, 30)]
+        assert pool.balance == 30
+
+    def test_hands_over_what_was_given_too(self):
+        """R32: what ends the one voids what both gave."""
+        pool, _ = timeline.advance(self.the_pool(), LATE_JANUARY)
+
+        gained = switch(pool, LATE_JANUARY, end=pool.schedules[-1])
+
+        assert gained == [line(VOIDED, -40), line(VOIDED, -100)]
+        assert pool.balance == 0
+
+    @pytest.mark.parametrize(
+        ("ends_at", "reset_at"), [(None, FEBRUARY), (MARCH, FEBRUARY), (FEBRUARY, None)]
+    )
+    def test_leaves_the_reset_where_it_was(self, ends_at, reset_at):
+        pool = self.the_pool(ends_at=ends_at, ending=Ending.VOID)
+
+        assert timeline.next_reset_at(pool) == reset_at
+        assert timeline.next_change_at(pool) == LATE_JANUARY
+
+
+class TestBelongs:
+    def handed_over(self, **fields: Any) -> ScheduleState:
+        """A schedule of January that went on as another."""
+        return a_schedule(
+            **{"ended": True, "ending": Ending.HAND_OVER, "next_at": FEBRUARY, **fields}
+        )
+
+    @pytest.mark.parametrize("starts_at", [JANUARY, LATE_JANUARY])
+    def test_knows_what_its_giver_handed_over(self, starts_at):
+        grant = a_grant(schedule=self.handed_over())
+
+        assert timeline.belongs(grant, a_schedule(starts_at=starts_at, next_at=FEBRUARY))
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"ended": False},
+            {"ending": Ending.VOID},
+            {"source_id": 2},
+            {"starts_at": FEBRUARY},
+            {"next_at": MARCH},
+        ],
+        ids=["running", "voiding", "another source", "a later one", "another period"],
+    )
+    def test_knows_what_others_gave(self, fields):
+        grant = a_grant(schedule=self.handed_over(**fields))
+
+        assert not timeline.belongs(grant, a_schedule(starts_at=LATE_JANUARY, next_at=FEBRUARY))
+
+    def test_knows_its_own_and_what_nobody_gave(self):
+        schedule = a_schedule()
+
+        assert timeline.belongs(a_grant(schedule=schedule), schedule)
+        assert not timeline.belongs(a_grant(), schedule)
+
+
+class TestUsedElsewhere:
+    """A subscription was moved to another resource, and its use with it."""
+
+    def test_is_not_given_again_in_the_period(self):
+        pool = a_pool_at(JANUARY, a_schedule(100, used_elsewhere=Decimal(30)))
+        given = pool.balance
+
+        after, _ = timeline.advance(pool, FEBRUARY)
+
+        assert (given, after.balance) == (70, 100)
+
+    def test_stays_with_the_source_when_it_comes_again(self):
+        """Bound of R31: never more than its amount, wherever it was."""
+        pool = a_pool_at(JANUARY, a_schedule(100, used_elsewhere=Decimal(30)))
+        again = a_schedule(100, starts_at=MID_JANUARY, anchor_at=JANUARY)
+
+        switch(pool, MID_JANUARY, end=pool.schedules[0], begin=again)
+
+        assert pool.balance == 70
+        assert again.used_elsewhere == 30
+
+    def test_counts_what_was_given_and_did_not_come_back(self):
+        schedule = a_schedule(
+            100, mark=Decimal(100), given_back=Decimal(40), used_elsewhere=Decimal(7)
+        )
+
+        assert timeline.net_of(schedule) == 67
+
+    def test_counts_what_the_source_gave_here_in_the_same_period(self):
+        january = {"period_starts_at": JANUARY, "next_at": FEBRUARY}
+        pool = a_pool(
+            a_schedule(mark=Decimal(100), given_back=Decimal(60), **january),
+            a_schedule(mark=Decimal(150), given_back=Decimal(90), **january),
+            a_schedule(mark=Decimal(500), period_starts_at=FEBRUARY, next_at=MARCH),
+            a_schedule(mark=Decimal(600), source_id=2, **january),
+        )
+
+        assert timeline.net_given(pool, (1, 1), (JANUARY, FEBRUARY)) == 60
+        assert timeline.net_given(pool, (1, 3), (JANUARY, FEBRUARY)) == 0
+
+
 class TestEntries:
     def test_of_what_schedules_do_are_the_doing_of_time(self):
         """Carried, voided, settled: somebody changed the schedule, and time did the rest."""
@@ -913,6 +1036,15 @@ class TestTurn:
 
         assert [started, in_between, schedule.changed] == [True, False, True]
         assert (schedule.period_starts_at, schedule.next_at) == (FEBRUARY, MARCH)
+
+    def test_marks_what_has_to_be_written_because_it_gave(self):
+        pool = a_pool_at(JANUARY, a_schedule(100))
+        [schedule] = pool.schedules
+        schedule.amount, schedule.changed = Decimal(130), False
+
+        timeline.turn(pool, MID_JANUARY)
+
+        assert (schedule.changed, schedule.mark) == (True, 130)
 
     def test_does_nothing_twice(self):
         pool = a_pool_at(FEBRUARY, a_schedule(100), a_scheduled_grant(5, effective_at=FEBRUARY))
@@ -1028,6 +1160,13 @@ class TestNextResetAt:
         bought = a_schedule(anchor_at=MID_JANUARY, starts_at=MID_JANUARY)
 
         assert timeline.next_reset_at(a_pool(trial, bought)) == MID_JANUARY
+
+    def test_is_where_an_update_lets_another_source_begin(self):
+        old = a_schedule(next_at=FEBRUARY, planned_end_at=LATE_JANUARY, planned_ending=Ending.CARRY)
+        new = a_schedule(source_id=2, starts_at=LATE_JANUARY, is_planned=True)
+
+        assert timeline.next_reset_at(a_pool(old)) is None
+        assert timeline.next_reset_at(a_pool(old, new)) == LATE_JANUARY
 
     @pytest.mark.parametrize(
         "schedule",
