@@ -147,6 +147,7 @@ class TestWrite:
                 ledger.write(locked, actor=ALICE, now=FEBRUARY)
 
         assert [stored(each).last_entry_number for each in (pool, plan_pool)] == [2, 4]
+        assert set(LedgerEntry.objects.values_list("reason", flat=True)) == {""}
 
     def test_notes_when_time_will_change_the_pool_next(self, plan_pool):
         """The pool is right by itself until then."""

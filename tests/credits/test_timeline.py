@@ -966,7 +966,7 @@ class TestUsedElsewhere:
         assert timeline.net_of(schedule) == 67
 
     def test_counts_what_the_source_gave_here_in_the_same_period(self):
-        january = {"period_starts_at": JANUARY, "next_at": FEBRUARY}
+        january: dict[str, Any] = {"period_starts_at": JANUARY, "next_at": FEBRUARY}
         pool = a_pool(
             a_schedule(mark=Decimal(100), given_back=Decimal(60), **january),
             a_schedule(mark=Decimal(150), given_back=Decimal(90), **january),
