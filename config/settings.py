@@ -47,6 +47,7 @@ STIPEND_SWEEP_SECONDS = env.float("STIPEND_SWEEP_SECONDS", default=60)
 # Tasks that look for rows that are due, every tick.
 STIPEND_SWEEPS = [
     "subscriptions.tasks.write_down_updates",
+    "subscriptions.tasks.import_subscriptions",
     "subscriptions.tasks.roll_out",
     "subscriptions.tasks.preview_impacts",
     "credits.tasks.sweep",

@@ -28,7 +28,13 @@ def is_about_customers(request: HttpRequest) -> bool:
     """Whether the page belongs to a customer; their credits have addresses of their own."""
     match = request.resolver_match
     name = (match and match.url_name) or ""
-    has_own_line = name.startswith(("subscriptions_subscription_", "subscriptions_rolloutrun_"))
+    has_own_line = name.startswith(
+        (
+            "subscriptions_subscription_",
+            "subscriptions_rolloutrun_",
+            "subscriptions_subscriptionimport_",
+        )
+    )
     return (
         name.startswith(("subscriptions_", "credits_"))
         and not has_own_line
@@ -116,6 +122,7 @@ UNFOLD: dict[str, object] = {
                         "permission": may("credits.view_pool"),
                     },
                     screen("Rollouts", "rocket_launch", "subscriptions_rolloutrun"),
+                    screen("Imports", "upload", "subscriptions_subscriptionimport"),
                     screen("API keys", "key", "workspace_apikey"),
                     screen("Activity", "history", "workspace_activity"),
                     screen("Users", "badge", "workspace_user"),

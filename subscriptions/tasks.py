@@ -5,8 +5,9 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from subscriptions import impacts, rollout, updates
-from subscriptions.models import ImpactReport, RolloutRun
+from subscriptions import impacts, rollout, subscription_imports, updates
+from subscriptions.models import ImpactReport, RolloutRun, SubscriptionImport
+from subscriptions.subscription_imports import MOST_AT_ONCE
 
 BATCH = 200
 TIME_BUDGET = 30  # seconds, well under the queue's timeout
@@ -15,6 +16,26 @@ TIME_BUDGET = 30  # seconds, well under the queue's timeout
 def write_down_updates(now: datetime | None = None) -> int:
     """Write down scheduled updates that have taken effect, and say how many."""
     return updates.write_down_due(now or timezone.now())
+
+
+def import_subscriptions(now: datetime | None = None) -> int:
+    """Start subscriptions that were handed in, for a while; say how many rows were tried.
+
+    One transaction per row. Whatever is left, the next tick finds; running twice at once or
+    stopping anywhere is harmless.
+    """
+    now = now or timezone.now()
+    deadline = time.monotonic() + TIME_BUDGET
+    tried = 0
+    for run_id in (
+        SubscriptionImport.objects.unfinished().order_by("pk").values_list("pk", flat=True)
+    ):
+        for row_id in subscription_imports.next_rows(run_id, at_most=MOST_AT_ONCE):
+            if time.monotonic() >= deadline:
+                return tried
+            tried += subscription_imports.bring_in(row_id=row_id, now=now)
+        subscription_imports.conclude(run_id=run_id, now=now)
+    return tried
 
 
 def roll_out(now: datetime | None = None) -> int:

@@ -1,5 +1,5 @@
 """Screens of customers and subscriptions, one module per family."""
 
-from subscriptions.admin import customers, impacts, promotions, rollouts, subscriptions
+from subscriptions.admin import customers, impacts, imports, promotions, rollouts, subscriptions
 
-__all__ = ["customers", "impacts", "promotions", "rollouts", "subscriptions"]
+__all__ = ["customers", "impacts", "imports", "promotions", "rollouts", "subscriptions"]

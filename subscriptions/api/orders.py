@@ -13,6 +13,7 @@ from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY, CreditValue, 
 from subscriptions.discounts import Discount
 from subscriptions.models import PaymentCollectionMethod, Status
 from subscriptions.provisioning import Trial
+from subscriptions.subscription_imports import MOST_AT_ONCE, Arrival
 from subscriptions.updates import Changes, When
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
@@ -273,6 +274,40 @@ class ChargeUsageBody(CamelMixin, serializers.Serializer[Any]):
     """Until when use is to be charged."""
 
     until_date = UtcDateTimeField(required=False)
+
+
+class ArrivalBody(CamelMixin, serializers.Serializer[Any]):
+    """A subscription of another system."""
+
+    id = PublicIdField(source="public_id")
+    customer_id = PublicIdField()
+    plan_id = PublicIdField()
+    addons = serializers.ListField(child=AddonBody(), required=False, max_length=LONGEST_LIST)
+    charges = serializers.ListField(child=ChargeBody(), required=False, max_length=LONGEST_LIST)
+    billing_id = TextField(max_length=255, required=False, allow_null=True, allow_blank=True)
+    billing_period = serializers.ChoiceField(BillingPeriod.values, required=False)
+    end_date = UtcDateTimeField(source="ends_at", required=False, allow_null=True)
+    metadata = MetadataField(required=False)
+    resource_id = PublicIdField(required=False, allow_null=True)
+    start_date = UtcDateTimeField(source="started_at", required=False)
+
+    def to_internal_value(self, data: Any) -> Arrival:
+        """The arrival as verbs know it."""
+        given = super().to_internal_value(data)
+        pairs = {
+            "addons": addons_of(given.pop("addons", [])),
+            "units": addons_of(given.pop("charges", [])),
+        }
+        return Arrival(**{**given, **pairs, "billing_id": given.get("billing_id") or ""})
+
+
+class ImportBody(CamelMixin, serializers.Serializer[Any]):
+    """Many subscriptions of another system."""
+
+    subscriptions = serializers.ListField(
+        child=ArrivalBody(), min_length=1, max_length=MOST_AT_ONCE
+    )
+    integration_id = NotYet()
 
 
 class SubscriptionFilters(CamelMixin, serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from subscriptions import (
     finding,
     provisioning,
     rollout,
+    subscription_imports,
     transfer,
     updates,
 )
@@ -97,6 +98,18 @@ class SubscriptionsView(SubscriptionsApiView):
         if query.get("status"):
             rows = rows.with_any_status(query["status"], self.now)
         return rows
+
+
+class ImportSubscriptionsView(SubscriptionsApiView):
+    """`/subscriptions/import`."""
+
+    def post(self, request: Request) -> Response:
+        """Take subscriptions of another system, which the worker starts."""
+        body = self.read_body(orders.ImportBody)
+        run = subscription_imports.hand_in(
+            arrivals=body["subscriptions"], actor=self.actor, now=self.now
+        )
+        return self.answer({"taskId": run.public_id}, 201)
 
 
 class SubscriptionView(SubscriptionsApiView):

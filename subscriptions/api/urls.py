@@ -26,6 +26,7 @@ urlpatterns = [
         promotions.PromotionalEntitlementView.as_view(),
     ),
     path("subscriptions", subscriptions.SubscriptionsView.as_view()),
+    path("subscriptions/import", subscriptions.ImportSubscriptionsView.as_view()),
     path("subscriptions/preview", previews.PreviewView.as_view()),
     path("subscriptions/<str:subscription_id>", subscriptions.SubscriptionView.as_view()),
     path(

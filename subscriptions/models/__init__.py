@@ -4,6 +4,11 @@ from subscriptions.models.customers import Customer, CustomerIntegration, Resour
 from subscriptions.models.discounts import DiscountStatus, SubscriptionCoupon
 from subscriptions.models.entities import Assignment, Entity, EntityType
 from subscriptions.models.impacts import ImpactOutcome, ImpactReport, ImpactRow, ImpactStatus
+from subscriptions.models.imports import (
+    ImportOutcome,
+    SubscriptionImport,
+    SubscriptionImportRow,
+)
 from subscriptions.models.promotions import (
     PromotionalEntitlement,
     PromotionPeriod,
@@ -45,6 +50,7 @@ __all__ = [
     "ImpactReport",
     "ImpactRow",
     "ImpactStatus",
+    "ImportOutcome",
     "PaymentCollectionMethod",
     "PromotionPeriod",
     "PromotionStatus",
@@ -62,6 +68,8 @@ __all__ = [
     "SubscriptionAddon",
     "SubscriptionCoupon",
     "SubscriptionEntitlement",
+    "SubscriptionImport",
+    "SubscriptionImportRow",
     "UpdateKind",
     "UpdateStatus",
     "Vendor",

@@ -1,0 +1,94 @@
+"""Imports of subscriptions: how far they are, and what came of every row."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from subscriptions.models import ImportOutcome, SubscriptionImport, SubscriptionImportRow
+from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin
+from workspace.templatetags.stipend import instant
+
+MOST_ROWS = 200
+
+
+class ImportPage(ObjectPage):
+    """One import and its rows, failures first."""
+
+    name = "change"
+    label = "Results"
+    template_name = "admin/subscriptions/import/results.html"
+    object: SubscriptionImport
+
+    def content(self) -> dict[str, Any]:
+        """Figures, and rows with the failures first."""
+        run: Any = self.object
+        failures_first = Case(
+            When(outcome=ImportOutcome.FAILED, then=Value(0)),
+            default=Value(1),
+            output_field=IntegerField(),
+        )
+        rows = SubscriptionImportRow.objects.filter(run=run).order_by(failures_first, "place")
+        done = run.imported + run.failed
+        return {
+            "facts": [
+                ("Handed in", instant(run.created_at)),
+                ("By", run.actor_name),
+                ("Finished", instant(run.finished_at) if run.finished_at else ""),
+            ],
+            "imported": run.imported,
+            "failed": run.failed,
+            "left": run.total - done,
+            "percent": 100 * done / run.total if run.total else 100,
+            "is_running": run.finished_at is None,
+            "rows": list(rows[:MOST_ROWS]),
+            "most": MOST_ROWS,
+        }
+
+
+@admin.register(SubscriptionImport)
+class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
+    """All imports of subscriptions, newest first."""
+
+    pages = [ImportPage]
+    list_display = ["created", "actor_name", "rows_column", "failed_column", "state"]
+    has_activity = False
+    empty_title = "No imports yet"
+    empty_text = "Subscriptions that an application imports over HTTP appear here."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SubscriptionImport]:
+        rows: QuerySet[SubscriptionImport] = super().get_queryset(request)
+        imported = Q(rows__outcome__in=[ImportOutcome.SUCCEEDED, ImportOutcome.KNOWN])
+        return rows.annotate(
+            total=Count("rows"),
+            imported=Count("rows", filter=imported),
+            failed=Count("rows", filter=Q(rows__outcome=ImportOutcome.FAILED)),
+        )
+
+    def badges(self, obj: SubscriptionImport) -> list[Badge]:
+        """How far it is."""
+        return [
+            Badge("Finished", "success") if obj.finished_at else Badge("In progress", "primary")
+        ]
+
+    @display(description="Handed in", ordering="created_at")
+    def created(self, obj: SubscriptionImport) -> str:
+        """When it was handed in."""
+        return instant(obj.created_at)
+
+    @display(description="Subscriptions")
+    def rows_column(self, obj: Any) -> int:
+        """How many there are."""
+        return int(obj.total)
+
+    @display(description="Failed")
+    def failed_column(self, obj: Any) -> int:
+        """How many could not be started."""
+        return int(obj.failed)
+
+    @display(description="Status", label={"Finished": "success", "In progress": "primary"})
+    def state(self, obj: SubscriptionImport) -> str:
+        """How far it is."""
+        return "Finished" if obj.finished_at else "In progress"
