@@ -89,11 +89,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # Those who watch over a process know neither its name nor a key.
-    "workspace.api.health.HealthMiddleware",
     # Before all that looks at the address or the scheme.
     "config.proxies.TrustedProxyMiddleware",
     "workspace.tracing.TraceMiddleware",
+    # Those who watch over a process know neither its name nor a key, and speak plain HTTP.
+    "workspace.api.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     # What follows is for pages only.
     "workspace.api.middleware.ApiMiddleware",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 from catalog.amounts import ZERO
@@ -132,9 +133,8 @@ def check_for_key(
     Raises:
         Unauthenticated: the key is unknown or revoked.
     """
-    statement = LOOK_UP_FOR_KEY.format(condition=wanted.condition)
     ids = _ids(customer_id, credit_type_id, resource_id)
-    rows = fetch(statement, [*ids, *wanted.parameters])
+    rows = fetch(_look_up_for_key(wanted.condition), [*ids, *wanted.parameters])
     if not rows:
         raise keys.unauthenticated()
     name, kind, *row = rows[0]
@@ -208,6 +208,11 @@ LOOK_UP_FOR_KEY = f"""
     FROM "{ApiKey._meta.db_table}" AS asker CROSS JOIN ({LOOK_UP}) AS found
     WHERE {{condition}}
 """  # noqa: S608 - as above
+
+
+@cache
+def _look_up_for_key(condition: str) -> str:
+    return LOOK_UP_FOR_KEY.format(condition=condition)
 
 
 def _ids(customer_id: str, credit_type_id: str, resource_id: str | None) -> list[str]:

@@ -32,6 +32,7 @@ class TestHealthMiddleware:
         assert (alive.status_code, ready.status_code) == (200, 503)
         assert ready["Retry-After"] == "1"
         assert ready.json()["code"] == "Busy"
+        assert ready.json()["traceId"] == ready["X-Trace-Id"]
         assert "secret" not in ready.content.decode()
 
     @pytest.mark.parametrize("path", ["/livez", "/readyz"])

@@ -1,6 +1,12 @@
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from types import SimpleNamespace
+
 import pytest
 from django.db import OperationalError
 
+from tests.workspace.api.urls import LinesReader
+from workspace.api.views import ApiView
 from workspace.models import ApiKey, IdempotentAnswer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.workspace.api.urls")]
@@ -34,6 +40,25 @@ class TestApiView:
         answer = caller.get("/api/v1/echo?status=A&status=B&createdAt[gte]=2026-10-01T10:00:00")
 
         assert answer.json()["data"]["filter"]["status"] == ["A", "B"]
+
+    def test_keeps_nothing_of_one_request_for_the_next(self, caller):
+        paths = ["echo?name=a&status=A", "echo?name=%00", "echo?status=B", "echo"]
+
+        answers = [caller.get(f"/api/v1/{path}").json() for path in paths]
+
+        filters = [answer.get("data", {}).get("filter") for answer in answers]
+        assert filters == [{"name": "a", "status": ["A"]}, None, {"status": ["B"]}, {}]
+
+    def test_reads_for_many_at_once(self):
+        def read(number: int) -> list[Decimal]:
+            view = ApiView()
+            view.request = SimpleNamespace(data={"lines": [{"unitAmount": number}] * 20})  # type: ignore[assignment]
+            return [line["unit_amount"] for line in view.read_body(LinesReader)["lines"]]
+
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(read, range(1, 200)))
+
+        assert found == [[Decimal(number)] * 20 for number in range(1, 200)]
 
     def test_speaks_json_whatever_is_accepted(self, caller):
         answer = caller.get(KEYS, headers={"Accept": "text/html, application/xml"})
