@@ -20,12 +20,17 @@ def set_end(
 ) -> None:
     """Let it end at `ends_at`, and tell everybody (R18, R32).
 
-    An update that would take effect then or later never will.
+    A trial that cancels is not lived beyond by asking for a later end (R5). An update that
+    would take effect then or later never will.
 
     Raises:
         SubscriptionExists: it would go on longer than was set, and another one starts then.
     """
     before = locked_subscription.ends_at
+    trial_ends_at = locked_subscription.trial_ends_at
+    cancels = locked_subscription.trial_end == TrialEnd.CANCEL_SUBSCRIPTION
+    if cancels and trial_ends_at is not None and now < trial_ends_at:
+        ends_at = min(ends_at, trial_ends_at)
     is_expiry = reason in (CancelReason.EXPIRED, CancelReason.TRIAL_ENDED)
     locked_subscription.ends_at = ends_at
     locked_subscription.end_reason = EndReason.EXPIRED if is_expiry else EndReason.CANCELED

@@ -542,6 +542,8 @@ def _move_trial_end(subscription: Subscription, ends_at: datetime, now: datetime
         subscription.billing_cycle_anchor = ends_at
     elif subscription.cancel_reason == CancelReason.TRIAL_ENDED:
         subscription.ends_at = ends_at
+    elif subscription.ends_at is not None:
+        subscription.ends_at = min(subscription.ends_at, ends_at)
     subscription.trial_ends_at = ends_at
     exclusivity.check(subscription)
 

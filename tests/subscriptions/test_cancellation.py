@@ -77,6 +77,17 @@ class TestCancel:
         assert canceled.ends_at == NOW + 14 * DAY
         assert canceled.status_at(NOW + 14 * DAY) == Status.CANCELED
 
+    def test_does_not_outlive_a_trial_that_cancels(self):
+        """R5."""
+        plan = a_published_plan(
+            trial_length=14, trial_unit="DAY", trial_end=TrialEnd.CANCEL_SUBSCRIPTION
+        )
+
+        canceled = cancel(a_subscription(plan=plan), time="SPECIFIC_DATE", ends_at=NOW + 40 * DAY)
+
+        assert canceled.ends_at == NOW + 14 * DAY
+        assert canceled.status_at(NOW + 14 * DAY) == Status.CANCELED
+
     def test_ends_what_has_not_started(self):
         canceled = cancel(a_subscription(started_at=LATER + DAY))
 

@@ -199,6 +199,15 @@ class TestUpdate:
         with pytest.raises(NotInTrial):
             update(a_subscription(), trial_ends_at=LATER + DAY)
 
+    def test_brings_a_cancelation_forward_with_a_trial_that_cancels(self):
+        """R5: nothing outlives such a trial."""
+        plan = a_published_plan(
+            trial_length=14, trial_unit="DAY", trial_end=TrialEnd.CANCEL_SUBSCRIPTION
+        )
+        subscription = update(a_subscription(plan=plan), ends_at=NOW + 10 * DAY)
+
+        assert update(subscription, trial_ends_at=NOW + 5 * DAY).ends_at == NOW + 5 * DAY
+
     def test_refuses_a_trial_that_would_have_ended(self):
         plan = a_published_plan(
             trial_length=14, trial_unit="DAY", trial_end=TrialEnd.CONVERT_TO_PAID
