@@ -50,8 +50,9 @@ class Report:
 
 @dataclass(slots=True, frozen=True)
 class Known:
-    """A report whose ids were found."""
+    """A report whose ids were found; `number` is its place in what was sent."""
 
+    number: int
     report: Report
     holder: Holder
     feature: Feature
@@ -100,7 +101,10 @@ def report(*, reports: Sequence[Report], actor: Actor, now: datetime) -> list[Re
         _find,
         field="usages",
     )
-    known = [Known(each, *ids) for each, ids in zip(reports, found, strict=True)]
+    known = [
+        Known(number, each, *ids)
+        for number, (each, ids) in enumerate(zip(reports, found, strict=True))
+    ]
     by_customer: dict[int, list[int]] = defaultdict(list)
     for number, row in enumerate(known):
         by_customer[row.holder.customer.pk].append(number)
@@ -194,10 +198,12 @@ def _refuse_below_zero(
         until = min(until, window[1] - timedelta.resolution)
     used = entitlements.used(row.holder, row.feature, window, until)
     if used < 0:
-        raise UseBelowZero(
+        wrong = (
             f"{row.feature.name} was used {plain(used - record.value)} times: a report cannot "
-            f"take off {plain(-record.value)}.",
-            field="usages",
+            f"take off {plain(-record.value)}."
+        )
+        raise UseBelowZero(
+            f"usages[{row.number}]: {wrong}", field="usages", rows={row.number: wrong}
         )
 
 

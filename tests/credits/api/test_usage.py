@@ -205,6 +205,7 @@ class TestReport:
         assert to_zero["currentUsage"] == 0
         assert (below.status, below.body["code"]) == (400, "UseBelowZero")
         assert "was used 3 times: a report cannot take off 4" in below.body["message"]
+        assert list(below.body["errors"]) == ["usages[1]"]
         assert (total.status, total.body["code"]) == (400, "UseBelowZero")
         assert list(total.body["errors"]) == ["usages[1]"]
         assert UsageRecord.objects.count() == 2
