@@ -1,6 +1,7 @@
 """What entities used of what they may, and the access check with their limits (beta)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,14 +10,14 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.request import Request
 
-from catalog.amounts import to_micros
+from catalog.amounts import LIMIT, rounded, to_micros
 from credits import governance
 from credits.access import Denial
 from credits.api.checks import CheckFilters, CheckView
 from credits.api.shapes import Shape, instant
 from credits.governance import Line
 from subscriptions import customers
-from subscriptions.models import Customer
+from subscriptions.models import Assignment, Customer, Entity
 from workspace.api import cursors
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, CommaListField, PublicIdField, TextField
@@ -25,7 +26,6 @@ from workspace.api.views import ApiView
 
 MOST_DIMENSIONS = 50
 SCOPES = ("all", "nodeWide", "scoped")
-EPOCH = cursors.EPOCH
 
 
 class DimensionsField(serializers.DictField):
@@ -104,13 +104,13 @@ class GovernanceFilters(CamelMixin, serializers.Serializer[Any]):
     order = serializers.ChoiceField(["asc", "desc"], default="desc")
 
 
+@dataclass(frozen=True, slots=True)
 class Ranked:
     """A line with its place in the order that is asked for; see `cursors.page_of_rows`."""
 
-    def __init__(self, line: Line, rank: int) -> None:
-        self.line = line
-        self.rank = rank
-        self.id = (line.assignment or line.entity).pk
+    line: Line
+    rank: int
+    id: int
 
 
 class GovernanceView(ApiView):
@@ -129,7 +129,7 @@ class GovernanceView(ApiView):
         sign = -1 if query["order"] == "asc" else 1
         rank = _rank(query["sort_by"], shown)
         page = cursors.page_of_rows(
-            [Ranked(line, sign * rank(line)) for line in shown],
+            [Ranked(line, sign * rank(line), _row(line).pk) for line in shown],
             request=request._request,
             order=("rank", "id"),
         )
@@ -139,6 +139,11 @@ class GovernanceView(ApiView):
                 "pagination": {"next": page.next},
             }
         )
+
+
+def _row(line: Line) -> Assignment | Entity:
+    """What a line stands for in the database."""
+    return line.assignment or line.entity
 
 
 def _is_wanted(line: Line, query: dict[str, Any]) -> bool:
@@ -162,7 +167,7 @@ def _rank(sort_by: str, lines: list[Line]) -> Callable[[Line], int]:
     }
 
     def millionths(amount: Decimal | None) -> int:
-        return -1 if amount is None else to_micros(min(amount, Decimal(10**12)).quantize(MICRO))
+        return -1 if amount is None else to_micros(rounded(min(amount, LIMIT)))
 
     ranks: dict[str, Callable[[Line], int]] = {
         "utilization": lambda line: millionths(line.utilization),
@@ -171,13 +176,11 @@ def _rank(sort_by: str, lines: list[Line]) -> Callable[[Line], int]:
         "scopeSize": lambda line: len(line.assignment.scope) if line.assignment else 0,
         "id": lambda line: places[line.entity.public_id],
         "createdAt": lambda line: (
-            ((line.assignment or line.entity).created_at - EPOCH) // timedelta(microseconds=1)
+            ((line.assignment or line.entity).created_at - cursors.EPOCH)
+            // timedelta(microseconds=1)
         ),
     }
     return ranks[sort_by]
-
-
-MICRO = Decimal("0.000001")
 
 
 def _link(line: Line, wanted: Decimal | None) -> Shape:
@@ -208,7 +211,7 @@ def _shown(line: Line) -> Shape:
         "cadence": assignment.cadence if assignment else None,
         "usageLimit": line.limit,
         "currentUsage": line.used if assignment else None,
-        "utilization": None if line.utilization is None else round(line.utilization, 6),
+        "utilization": None if line.utilization is None else rounded(line.utilization),
         "usagePeriodStart": instant(start),
         "usagePeriodEnd": instant(end),
     }

@@ -9,13 +9,17 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from catalog.models import Behaviour, CreditType, Package
+from catalog.models import Behaviour, Coupon, CreditType, Package
 from credits import consumption, pools
 from credits.consumption import Demand
-from subscriptions.models import Customer, Subscription
+from subscriptions import promotions
+from subscriptions.discounts import Discount
+from subscriptions.models import Customer, PromotionalEntitlement, Subscription
+from subscriptions.promotions import Gift
 from tests.browser.looks import findings, in_every_look
 from tests.browser.person import Person
 from tests.builders import (
+    a_coupon,
     a_credit_type,
     a_customer,
     a_feature,
@@ -43,14 +47,18 @@ class Shop:
     draft: Package
     customer: Customer
     subscription: Subscription
+    promotion: PromotionalEntitlement
+    coupon: Coupon
 
     def addresses(self) -> Iterator[str]:
         """The main screens, for somebody who may see everything."""
         yield "/admin/"
-        for model in ("product", "plan", "addon", "feature", "credittype"):
+        for model in ("product", "plan", "addon", "feature", "credittype", "coupon"):
             yield f"/admin/catalog/{model}/"
             yield f"/admin/catalog/{model}/add/"
         yield f"/admin/catalog/product/{self.pro.product_id}/change/"
+        yield f"/admin/catalog/product/{self.pro.product_id}/duplicate/"
+        yield f"/admin/catalog/coupon/{self.coupon.pk}/change/"
         for page in ("change", "versions", "activity"):
             yield f"/admin/catalog/plan/{self.pro.pk}/{page}/"
         for page in ("change", "publish", "include", "details", "prices", "consumption"):
@@ -58,11 +66,13 @@ class Shop:
         yield f"/admin/catalog/addon/{self.draft.pk}/change_credits/{self.credit_type.pk}/"
         yield "/admin/subscriptions/customer/"
         yield "/admin/subscriptions/customer/add/"
-        for page in ("change", "entitlements", "activity", "subscribe"):
+        for page in ("change", "entitlements", "activity", "subscribe", "give"):
             yield f"/admin/subscriptions/customer/{self.customer.pk}/{page}/"
         for page in ("credits", "entitlement-usage", "adjust-credits"):
             yield f"/admin/credits/pool/customers/{self.customer.pk}/{page}/"
         yield f"/admin/subscriptions/subscription/{self.subscription.pk}/change/"
+        yield "/admin/subscriptions/promotionalentitlement/"
+        yield f"/admin/subscriptions/promotionalentitlement/{self.promotion.pk}/change/"
         yield "/admin/credits/pool/resets/"
         for model in ("apikey", "activity", "user"):
             yield f"/admin/workspace/{model}/"
@@ -98,7 +108,17 @@ def shop(live_server: LiveServer) -> Shop:
         "Not on sale yet", product=product, entitlements=[some_credits(credit_type)], now=now
     )
     customer = a_customer("Acme Studios and Daughters", email="billing@acme.example", now=now)
-    subscription = a_subscription(customer, pro, addons=[(extra, 3)], now=now)
+    coupon = a_coupon("A discount for those who came early", now=now)
+    subscription = a_subscription(
+        customer, pro, addons=[(extra, 3)], coupon=Discount(coupon.public_id), now=now
+    )
+    seats = a_feature("Seats", public_id="seats", now=now)
+    [promotion] = promotions.give(
+        customer_id=customer.public_id,
+        gifts=[Gift(feature_id=seats.public_id, period="1 month", usage_limit=5)],
+        actor=SYSTEM,
+        now=now,
+    )
     pool = pools.locate(
         customer_id=customer.public_id,
         credit_type_id=credit_type.public_id,
@@ -108,7 +128,7 @@ def shop(live_server: LiveServer) -> Shop:
     demand = Demand(amount=Decimal(40), key="job-1", used_at=now, dimensions={})
     consumption.consume(pool_id=pool, demand=demand, actor=SYSTEM, now=now)
     a_new_version(pro, now=now)
-    return Shop(credit_type, pro, draft, customer, subscription)
+    return Shop(credit_type, pro, draft, customer, subscription, promotion, coupon)
 
 
 class TestScreens:
