@@ -7,6 +7,7 @@ SQLite, and converts values exactly as the model's own fields would. No rule liv
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,7 +24,7 @@ Convert = Callable[[Any], Any]
 BINARY = 1
 """As psycopg calls it, which is not there where SQLite is enough."""
 
-ARRAY_TYPES = {
+TYPES = {
     "BigAutoField": "bigint",
     "BigIntegerField": "bigint",
     "BooleanField": "boolean",
@@ -35,6 +36,10 @@ ARRAY_TYPES = {
     "TextField": "text",
     "UUIDField": "uuid",
 }
+
+
+SPECIAL = re.compile(r'["\\]')
+"""What has a meaning of its own within an element of an array."""
 
 
 class Columns:
@@ -73,19 +78,40 @@ class Columns:
         """The rows with values as the database stores them."""
         return _converted(rows, self._writers)
 
-    def arrays(self, rows: Sequence[Row]) -> list[str]:
-        """For PostgreSQL, one array literal per column."""
-        if not rows:
-            return ["{}"] * len(self.fields)
-        columns = zip(*rows, strict=True)
-        return [_array(*each) for each in zip(columns, self._writers, strict=True)]
+    def given(self, rows: Sequence[Row]) -> tuple[str, list[Any]]:
+        """SQL for PostgreSQL: the rows as a table called `given`, and its parameters.
+
+        Columns are handed over as arrays; one in which all rows agree travels once. Of a
+        single row nothing is left but scalars, whose plan the database keeps.
+        """
+        once: list[tuple[str, Any]] = []
+        each: list[tuple[str, str, str]] = []
+        columns = list(zip(*rows, strict=True)) or [()] * len(self.fields)
+        alike = [bool(rows) and values.count(values[0]) == len(rows) for values in columns]
+        if len(rows) > 1 and all(alike):
+            alike[0] = False  # else nothing would say how many there are
+        for place, values in enumerate(columns):
+            name, kind, convert = self.names[place], self._types[place], self._writers[place]
+            if alike[place]:
+                once.append((f"%s::{kind} AS {name}", _scalar(values[0], convert)))
+            else:
+                each.append((name, f"%s::{kind}[]", _array(values, convert)))
+        selected, scalars = [sql for sql, _ in once], [value for _, value in once]
+        if not each:
+            return f"(SELECT {', '.join(selected)}) AS given", scalars
+        names, places, arrays = zip(*each, strict=True)
+        return (
+            f"(SELECT {', '.join([*selected, 'each.*'])} "  # noqa: S608 - our own columns
+            f"FROM unnest({', '.join(places)}) AS each ({', '.join(names)})) AS given",
+            [*scalars, *arrays],
+        )
 
     @cached_property
     def arguments(self) -> str:
         """SQL for PostgreSQL: one row as the arguments of a function, `given_<column>` each."""
         return ", ".join(
-            f"given_{field.column} {ARRAY_TYPES[field.get_internal_type()]}"
-            for field in self.fields
+            f"given_{field.column} {kind}"
+            for field, kind in zip(self.fields, self._types, strict=True)
         )
 
     @cached_property
@@ -93,30 +119,23 @@ class Columns:
         """SQL: the values of `arguments`, within the function."""
         return ", ".join(f"given_{field.column}" for field in self.fields)
 
-    @cached_property
-    def given(self) -> str:
-        """SQL for PostgreSQL: the rows of arrays that are handed over as parameters."""
-        arrays = ", ".join(
-            f"%s::{ARRAY_TYPES[field.get_internal_type()]}[]" for field in self.fields
-        )
-        return f"unnest({arrays}) AS given ({self.listed})"
-
-    @cached_property
-    def update_many(self) -> str:
-        """SQL for PostgreSQL: write the given rows over those of the same key."""
+    def update_many(self, rows: Sequence[Row]) -> tuple[str, list[Any]]:
+        """SQL for PostgreSQL, and parameters: write the rows over those of the same key."""
         key, *others = self.names
         changes = ", ".join(f"{name} = given.{name}" for name in others)
+        given, parameters = self.given(rows)
         return (
-            f"UPDATE {self.table} SET {changes} FROM {self.given} "  # noqa: S608
-            f"WHERE {self.table}.{key} = given.{key}"
+            f"UPDATE {self.table} SET {changes} FROM {given} "  # noqa: S608
+            f"WHERE {self.table}.{key} = given.{key}",
+            parameters,
         )
 
-    @cached_property
-    def insert_many(self) -> str:
-        """SQL for PostgreSQL: add the given rows in their order."""
+    def insert_many(self, rows: Sequence[Row]) -> tuple[str, list[Any]]:
+        """SQL for PostgreSQL, and parameters: add the rows in their order."""
+        given, parameters = self.given(rows)
         return (
-            f"INSERT INTO {self.table} ({self.listed}) "  # noqa: S608
-            f"SELECT {self.listed} FROM {self.given}"
+            f"INSERT INTO {self.table} ({self.listed}) SELECT {self.listed} FROM {given}",  # noqa: S608
+            parameters,
         )
 
     @cached_property
@@ -131,6 +150,10 @@ class Columns:
         """SQL for SQLite: add one row."""
         places = ", ".join(["%s"] * len(self.names))
         return f"INSERT INTO {self.table} ({self.listed}) VALUES ({places})"  # noqa: S608
+
+    @cached_property
+    def _types(self) -> list[str]:
+        return [TYPES[field.get_internal_type()] for field in self.fields]
 
     @cached_property
     def _readers(self) -> list[Convert | None]:
@@ -179,13 +202,23 @@ def among(name: str, ids: Collection[int]) -> tuple[str, list[Any]]:
     return f"{name} IN ({', '.join(['%s'] * len(ids))})", list(ids)
 
 
+def _scalar(value: Any, convert: Convert | None) -> Any:
+    """One value as a parameter; numbers as text, or each size would be a statement of its own."""
+    if value is not None and convert is not None:
+        value = convert(value)
+    return str(value) if type(value) is int else value
+
+
 def _array(values: Row, convert: Convert | None) -> str:
     """An array as PostgreSQL reads it; an adapter's care for every element costs ten times.
 
     What stands in a column is alike in many rows, so each different value is converted once.
     """
-    if set(map(type, values)) == {int}:
+    kinds = set(map(type, values))
+    if kinds == {int}:
         return "{" + ",".join(map(str, values)) + "}"
+    if kinds == {str} and convert is None and not SPECIAL.search("".join(values)):
+        return '{"' + '","'.join(values) + '"}'
     if convert is _json:  # of values that no set can hold
         values, convert = [_json(value) for value in values], None
     texts = {value: _element(value, convert) for value in set(values)}

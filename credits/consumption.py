@@ -48,8 +48,11 @@ class Demand:
     @property
     def fingerprint(self) -> str:
         """Tells whether a repeat has the same content (R40)."""
-        content = [plain(self.amount), {name: str(v) for name, v in self.dimensions.items()}]
-        return hashlib.sha256(_in_order_of_keys(content).encode()).hexdigest()
+        dimensions = "{}"
+        if self.dimensions:
+            dimensions = _in_order_of_keys({name: str(v) for name, v in self.dimensions.items()})
+        content = f'["{plain(self.amount)}", {dimensions}]'
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(slots=True, frozen=True)

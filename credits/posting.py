@@ -132,24 +132,6 @@ EVENTS = Columns(
 ROWS_PER_STATEMENT = 500
 """SQLite allows 32,766 parameters in a statement."""
 
-POST = {
-    pools: f"WITH g AS ({GRANTS.update_many}), p AS ({pools.update_many}) {ENTRIES.insert_many}"
-    for pools in (BALANCES, STANDINGS)
-}
-CLAIM = f"{CLAIMS.insert_many} ON CONFLICT DO NOTHING RETURNING id, kind, key"
-CLAIM_AND_POST = f"""
-    WITH claimed AS ({CLAIM}),
-    g AS ({GRANTS.update_many} AND EXISTS (SELECT 1 FROM claimed)),
-    p AS ({BALANCES.update_many} AND EXISTS (SELECT 1 FROM claimed)),
-    e AS (
-        INSERT INTO {ENTRIES.table} ({ENTRIES_OF_ONE_CLAIM.listed}, consumption_id)
-        SELECT {ENTRIES_OF_ONE_CLAIM.of("given")}, claimed.id
-        FROM {ENTRIES_OF_ONE_CLAIM.given} CROSS JOIN claimed
-        ORDER BY given.number
-    )
-    SELECT id, kind, key FROM claimed
-"""  # noqa: S608 - names of our own columns
-
 
 def claim(rows: Sequence[Row]) -> dict[tuple[str, str], int]:
     """Add consumptions whose keys are new; their ids by kind and key (R40)."""
@@ -164,10 +146,8 @@ def insert_new(columns: Columns, rows: Sequence[Row], returning: str) -> list[tu
     """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(
-                f"{columns.insert_many} ON CONFLICT DO NOTHING RETURNING {returning}",
-                columns.arrays(rows),
-            )
+            insert, parameters = columns.insert_many(rows)
+            cursor.execute(f"{insert} ON CONFLICT DO NOTHING RETURNING {returning}", parameters)
             return cursor.fetchall()
         added: list[tuple[Any, ...]] = []
         place = "(" + ", ".join(["%s"] * len(columns.names)) + ")"
@@ -191,15 +171,26 @@ def claim_and_post(
     Entries come without their consumption. False, and nothing written, if the key was there
     before.
     """
+    add_claim, claim_parameters = CLAIMS.insert_many([claimed])
+    write_grants, grants_parameters = GRANTS.update_many(grants)
+    write_balance, balance_parameters = BALANCES.update_many([balance])
+    given, entries_parameters = ENTRIES_OF_ONE_CLAIM.given(entries)
+    statement = f"""
+        WITH claimed AS ({add_claim} ON CONFLICT DO NOTHING RETURNING id),
+        g AS ({write_grants} AND EXISTS (SELECT 1 FROM claimed)),
+        p AS ({write_balance} AND EXISTS (SELECT 1 FROM claimed)),
+        e AS (
+            INSERT INTO {ENTRIES.table} ({ENTRIES_OF_ONE_CLAIM.listed}, consumption_id)
+            SELECT {ENTRIES_OF_ONE_CLAIM.of("given")}, claimed.id
+            FROM {given} CROSS JOIN claimed
+            ORDER BY given.number
+        )
+        SELECT id FROM claimed
+    """  # noqa: S608 - names of our own columns
     with connection.cursor() as cursor:
         cursor.execute(
-            CLAIM_AND_POST,
-            [
-                *CLAIMS.arrays([claimed]),
-                *GRANTS.arrays(grants),
-                *BALANCES.arrays([balance]),
-                *ENTRIES_OF_ONE_CLAIM.arrays(entries),
-            ],
+            statement,
+            [*claim_parameters, *grants_parameters, *balance_parameters, *entries_parameters],
         )
         return cursor.fetchone() is not None
 
@@ -212,10 +203,13 @@ def post(
     `columns` of the pools are BALANCES, or STANDINGS with what their schedules say.
     """
     if connection.vendor == "postgresql":
+        write_grants, grants_parameters = GRANTS.update_many(grants)
+        write_pools, pools_parameters = columns.update_many(pools)
+        add_entries, entries_parameters = ENTRIES.insert_many(entries)
         with connection.cursor() as cursor:
             cursor.execute(
-                POST[columns],
-                [*GRANTS.arrays(grants), *columns.arrays(pools), *ENTRIES.arrays(entries)],
+                f"WITH g AS ({write_grants}), p AS ({write_pools}) {add_entries}",
+                [*grants_parameters, *pools_parameters, *entries_parameters],
             )
         return
     update(GRANTS, grants)
@@ -229,7 +223,8 @@ def add_grants(rows: Sequence[Row]) -> list[int]:
     """Add grants; their ids, in the order of `rows`."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(f"{NEW_GRANTS.insert_many} RETURNING id", NEW_GRANTS.arrays(rows))
+            insert, parameters = NEW_GRANTS.insert_many(rows)
+            cursor.execute(f"{insert} RETURNING id", parameters)
             return [pk for (pk,) in cursor.fetchall()]
         ids = []
         for stored in NEW_GRANTS.stored(rows):
@@ -244,7 +239,7 @@ def update(columns: Columns, rows: Sequence[Row]) -> None:
         return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(columns.update_many, columns.arrays(rows))
+            cursor.execute(*columns.update_many(rows))
         else:
             cursor.executemany(
                 columns.update_one, [[*others, key] for key, *others in columns.stored(rows)]

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -39,34 +40,60 @@ ROWS = [
 ]
 
 
-class TestArrays:
-    @only_postgresql
-    def test_hand_rows_over_as_they_are(self):
-        given = fetch(f"SELECT * FROM {GRANTS.given}", GRANTS.arrays(ROWS))
+def handed_over(columns: Columns, rows: list[Any], selected: str = "") -> list[Any]:
+    """The rows as the database got them."""
+    given, parameters = columns.given(rows)
+    return fetch(f"SELECT {selected or columns.listed} FROM {given}", parameters)
 
-        assert GRANTS.read_all(given) == [list(row) for row in ROWS]
 
-    @only_postgresql
-    def test_hand_over_json_as_text(self):
+@only_postgresql
+class TestGiven:
+    @pytest.mark.parametrize("count", [1, 2, 3])
+    def test_hands_rows_over_as_they_are(self, count):
+        given = handed_over(GRANTS, ROWS[:count])
+
+        assert GRANTS.read_all(given) == [list(row) for row in ROWS[:count]]
+
+    def test_sends_once_what_all_rows_agree_on(self):
+        _, parameters = GRANTS.given(ROWS[1:])
+
+        assert parameters.count(ID) == 1
+        assert sum(isinstance(value, str) and value[:1] == "{" for value in parameters) == 6
+
+    def test_says_the_same_for_numbers_of_any_size(self):
+        """Else each size would be a statement of its own to prepare."""
+        small, large = (GRANTS.given([(pk, *ROWS[0][1:])]) for pk in (1, 10**12))
+
+        assert small[0] == large[0]
+        assert list(map(type, small[1])) == list(map(type, large[1]))
+
+    def test_keeps_rows_that_are_all_alike(self):
+        given = handed_over(GRANTS, [ROWS[0]] * 2)
+
+        assert GRANTS.read_all(given) == [list(ROWS[0])] * 2
+
+    def test_hands_json_over_as_text(self):
         metadata = Columns(Grant, "id", "metadata")
         rows = [(1, {"a": 'x"y'}), (2, {}), (3, {})]
 
-        given = fetch(
-            f"SELECT id, metadata::text FROM {metadata.given}",
-            metadata.arrays(rows),
-        )
+        given = handed_over(metadata, rows, "id, metadata::text")
 
         assert given == [(1, '{"a": "x\\"y"}'), (2, "{}"), (3, "{}")]
 
-    @only_postgresql
-    def test_hand_over_no_rows(self):
-        assert fetch(f"SELECT * FROM {GRANTS.given}", GRANTS.arrays([])) == []
+    def test_hands_no_rows_over(self):
+        assert handed_over(GRANTS, []) == []
 
-    def test_refuse_a_seventh_decimal(self):
+    def test_refuses_a_seventh_decimal(self):
         amounts = Columns(Grant, "id", "amount")
 
         with pytest.raises(ValidationError, match="six decimal places"):
-            amounts.arrays([(1, Decimal("0.1234567"))])
+            amounts.given([(1, Decimal("0.1234567"))])
+
+
+class TestStored:
+    def test_refuses_a_seventh_decimal(self):
+        amounts = Columns(Grant, "id", "amount")
+
         with pytest.raises(ValidationError, match="six decimal places"):
             amounts.stored([(1, Decimal("0.1234567"))])
 
