@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
+
 from credits import ledger, pools
 from credits.models import Pool
 from workspace import activity
@@ -17,6 +19,11 @@ from workspace.errors import Busy
 
 BATCH = 400
 """Whoever spends from one of these pools meanwhile waits until all are written: 0.1 s."""
+
+# SQLite lets one connection write at a time. Those that wait look again now and then, so a
+# sweep that left no gap between its batches would keep them out until its end.
+BATCH_OF_ONLY_WRITER = 50
+GAP_OF_ONLY_WRITER = 0.015  # seconds, about what such a batch takes
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,13 +35,16 @@ class Sweep:
     more: bool
 
 
-def sweep(*, now: datetime, seconds: float, batch: int = BATCH) -> Sweep:
+def sweep(*, now: datetime, seconds: float, batch: int | None = None) -> Sweep:
     """Bring due pools up to `now` for at most about `seconds`, batch by batch.
 
     Several sweeps may run at once; each takes pools the others do not hold. A pool that
     cannot be written is set aside and reported, and holds up no other.
     """
     started = time.monotonic()
+    is_only_writer = not connection.features.has_select_for_update
+    if batch is None:
+        batch = BATCH_OF_ONLY_WRITER if is_only_writer else BATCH
     written = set_aside = 0
     while time.monotonic() - started < seconds:
         try:
@@ -47,6 +57,8 @@ def sweep(*, now: datetime, seconds: float, batch: int = BATCH) -> Sweep:
             written += count
         if count == 0:
             break
+        if is_only_writer and count == batch:
+            time.sleep(GAP_OF_ONLY_WRITER)
     return Sweep(written, set_aside, more=Pool.objects.due(now).exists())
 
 

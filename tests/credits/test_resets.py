@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from credits import ledger, pools, resets, timeline
 from credits.book import EntryType
@@ -70,6 +71,16 @@ class TestSweep:
 
         assert done.written == 5
         assert sizes == [2, 2, 1, 0]
+
+    def test_lets_others_write_between_its_batches_where_only_one_can(self, due_pools, monkeypatch):
+        """On SQLite: nobody is kept out until the end of a sweep."""
+        gaps: list[float] = []
+        monkeypatch.setattr("time.sleep", gaps.append)
+
+        resets.sweep(now=FEBRUARY, seconds=60, batch=2)
+
+        several_can = connection.features.has_select_for_update
+        assert gaps == ([] if several_can else [resets.GAP_OF_ONLY_WRITER] * 2)
 
     def test_says_that_more_is_due_when_its_time_is_over(self, due_pools):
         assert resets.sweep(now=FEBRUARY, seconds=0) == Sweep(0, 0, more=True)
