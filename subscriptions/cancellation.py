@@ -1,17 +1,22 @@
 """A subscription ends: now, with its period, or on a date; or is kept after all (R4, R18, R32)."""
 
 from datetime import datetime
+from enum import StrEnum
 
-from catalog.models.products import CancellationTime
-from subscriptions import endings, finding
+from catalog.models import Package, TrialEnd
+from catalog.models.products import CancellationTime, EndSetup
+from subscriptions import endings, finding, updates
+from subscriptions.endings import InvalidEndDate
 from subscriptions.models import CancelReason, EndReason, Status, Subscription
 from workspace.actors import Actor
 from workspace.acts import act
-from workspace.errors import BadInput
 
 
-class InvalidEndDate(BadInput):
-    """No date to end on, or one that has passed."""
+class CancellationAction(StrEnum):
+    """What a cancelation leads to, in the words of the contract."""
+
+    DEFAULT = "DEFAULT"  # as the product says (R4)
+    REVOKE_ENTITLEMENTS = "REVOKE_ENTITLEMENTS"
 
 
 @act
@@ -20,6 +25,7 @@ def cancel(
     subscription_id: str,
     time: str | None = None,
     ends_at: datetime | None = None,
+    action: str = CancellationAction.DEFAULT,
     actor: Actor,
     now: datetime,
 ) -> Subscription:
@@ -27,6 +33,8 @@ def cancel(
 
     `time` is a `CancellationTime`; by default the one of the product (R4). What has not
     started ends at once. An earlier cancelation is replaced; repeating one changes nothing.
+    Where the product lets ended subscriptions go over to a plan, it does that instead, unless
+    `action` says that all is revoked.
 
     Raises:
         UnknownSubscription: there is none.
@@ -38,10 +46,34 @@ def cancel(
         return subscription
     finding.refuse_ended(subscription, now)
     instant = cancels_at(subscription, time, ends_at, now)
+    plan = (
+        None
+        if action == CancellationAction.REVOKE_ENTITLEMENTS
+        else falls_back_on(subscription, now)
+    )
+    if plan is not None:
+        return updates.fall_back(subscription, plan, at=instant, actor=actor, now=now)
     if (instant, EndReason.CANCELED) != (subscription.ends_at, subscription.end_reason):
         reason = CancelReason.IMMEDIATE if instant == now else CancelReason.SCHEDULED
         endings.set_end(subscription, instant, reason, actor=actor, now=now)
     return subscription
+
+
+def falls_back_on(subscription: Subscription, now: datetime) -> Package | None:
+    """The plan that a canceled subscription goes over to by the product's setting (R4).
+
+    None where it really ends: the plan is archived, or is the one it is on; it has not
+    started; or its trial ends it anyway.
+    """
+    product = subscription.product
+    in_trial = subscription.trial_ends_at is not None and now < subscription.trial_ends_at
+    ends_with_trial = in_trial and subscription.trial_end == TrialEnd.CANCEL_SUBSCRIPTION
+    if subscription.started_at > now or ends_with_trial:
+        return None
+    if product.end_setup != EndSetup.DOWNGRADE_TO_FREE or product.downgrade_plan_id is None:
+        return None
+    plans = Package.objects.plans().on_sale().exclude(pk=subscription.plan_id)
+    return plans.filter(pk=product.downgrade_plan_id).first()
 
 
 def cancels_at(

@@ -8,6 +8,11 @@ from subscriptions.causes import Cause
 from subscriptions.models import CancelReason, EndReason, Subscription
 from subscriptions.signals import subscription_ended
 from workspace.actors import Actor
+from workspace.errors import BadInput
+
+
+class InvalidEndDate(BadInput):
+    """No date to end on, or one that has passed."""
 
 
 def set_end(

@@ -34,10 +34,10 @@ from subscriptions import (
     scheduled,
     terms,
 )
-from subscriptions.cancellation import InvalidEndDate
 from subscriptions.causes import Cause
 from subscriptions.choices import Value
 from subscriptions.discounts import Discount
+from subscriptions.endings import InvalidEndDate
 from subscriptions.models import (
     CancelReason,
     EndReason,
@@ -189,6 +189,28 @@ def plan_changes(
     return changes
 
 
+def fall_back(
+    locked_subscription: Subscription, plan: Package, *, at: datetime, actor: Actor, now: datetime
+) -> Subscription:
+    """Let a subscription go over to `plan` at an instant instead of ending then (R4).
+
+    Without add-ons, billed as the plan allows; an end that was set is taken back. A repeated
+    wish changes nothing.
+    """
+    if locked_subscription.next_update_at == at:
+        update = terms.scheduled_update(locked_subscription)
+        if update.plan_version is not None and update.plan_version.package_id == plan.pk:
+            return locked_subscription
+    if locked_subscription.end_reason == EndReason.CANCELED:
+        endings.take_back(locked_subscription, actor=actor, now=now)
+    assert plan.live is not None, "what is on sale has a live version"
+    priced = base_prices(list(plan.live.charges.all()))
+    kept = locked_subscription.billing_period
+    period = kept if not priced or kept in priced else next(iter(priced))
+    changes = plan_changes(plan.public_id, [], None, period)
+    return _update(locked_subscription.public_id, changes, at, actor, now)
+
+
 def running_beside(
     *, customer_id: str, plan_id: str, resource_id: str | None, now: datetime
 ) -> Subscription | None:
@@ -271,12 +293,14 @@ def preview(
     )
 
 
-def effective_at(subscription: Subscription, when: str, now: datetime) -> datetime:
-    """When an update takes effect that is asked for at `now`.
+def effective_at(subscription: Subscription, when: str | datetime, now: datetime) -> datetime:
+    """When an update takes effect that is asked for at `now`: by its words, or as they say.
 
     A billing month is a month counted from the anchor. A trial, and what has not started,
     has none: there it is the billing period.
     """
+    if isinstance(when, datetime):
+        return when
     if when == When.IMMEDIATE:
         return now
     start, end = finding.billing_period_at(subscription, now)
@@ -362,7 +386,7 @@ class Draft:
 def _update(
     subscription_id: str,
     changes: Changes,
-    when: str | None,
+    when: str | datetime | None,
     actor: Actor,
     now: datetime,
     *,
@@ -428,7 +452,11 @@ def _wanted(subscription_pk: int, changes: Changes) -> Wanted:
 
 
 def _draw_up(
-    stored: Subscription, wanted: Wanted, changes: Changes, when: str | None, now: datetime
+    stored: Subscription,
+    wanted: Wanted,
+    changes: Changes,
+    when: str | datetime | None,
+    now: datetime,
 ) -> Draft:
     subscription = copy(stored)
     _choose_plan(subscription, wanted.plan, changes)

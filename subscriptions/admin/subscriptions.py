@@ -19,6 +19,7 @@ from catalog.models.products import CancellationTime
 from subscriptions import cancellation, finding, rollout, transfer, updates
 from subscriptions.admin import words
 from subscriptions.admin.updating import UpdatePage
+from subscriptions.cancellation import CancellationAction
 from subscriptions.models import Status, Subscription, SubscriptionAddon
 from subscriptions.previews import preview_of_stored
 from workspace.actors import Actor
@@ -59,6 +60,14 @@ class CancelForm(DialogForm):
         help_text="In UTC.",
     )
     only_when(ends_at, "time", CancellationTime.SPECIFIC_DATE)
+    action = forms.ChoiceField(
+        label="Afterwards",
+        choices=[
+            (CancellationAction.DEFAULT.value, "As the product says"),
+            (CancellationAction.REVOKE_ENTITLEMENTS.value, "Nothing: all is revoked"),
+        ],
+        required=False,
+    )
 
     def clean(self) -> dict[str, Any]:
         """Want a date where one is meant."""
@@ -179,7 +188,14 @@ def lasts(subscription: Subscription) -> bool:
 
 def cancel_question(subscription: Subscription) -> str:
     """What ends, and when the period does."""
-    _, end = finding.billing_period_at(subscription, timezone.now())
+    now = timezone.now()
+    _, end = finding.billing_period_at(subscription, now)
+    plan = cancellation.falls_back_on(subscription, now)
+    if plan is not None:
+        return (
+            f"Instead of ending it goes over to {plan.name}, without add-ons, unless all is "
+            f"revoked. The billing period ends on {instant(end)}."
+        )
     return (
         "What is left of its recurring credits is voided when it ends; purchased and "
         f"promotional credits stay. The billing period ends on {instant(end)}."
@@ -416,9 +432,15 @@ class SubscriptionAdmin(WorkspaceAdmin):
             subscription_id=subscription.public_id,
             time=form.cleaned_data["time"],
             ends_at=form.cleaned_data["ends_at"],
+            action=form.cleaned_data["action"] or CancellationAction.DEFAULT,
             actor=actor,
             now=now,
         )
+        if canceled.next_update_at is not None:
+            at = instant(canceled.next_update_at)
+            return f"The subscription goes over to another plan on {at}."
+        if canceled.ends_at is None:  # it has fallen back at once
+            return f"The subscription has gone over to {canceled.plan.name}."
         if canceled.has_ended(now):
             return "The subscription is canceled."
         return f"The subscription ends on {instant(canceled.ends_at)}."

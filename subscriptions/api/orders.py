@@ -9,6 +9,7 @@ from rest_framework import serializers
 from catalog.models import BillingPeriod, Cadence, PricingType, ResetPeriod, TrialEnd
 from catalog.models.products import CancellationTime
 from subscriptions import choices
+from subscriptions.cancellation import CancellationAction
 from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY, CreditValue, FeatureValue, Value
 from subscriptions.discounts import Discount
 from subscriptions.models import PaymentCollectionMethod, Status
@@ -246,6 +247,9 @@ class ProvisionBody(CamelMixin, serializers.Serializer[Any]):
 class CancelBody(CamelMixin, serializers.Serializer[Any]):
     """How a subscription is to end."""
 
+    cancellation_action = serializers.ChoiceField(
+        list(CancellationAction), default=CancellationAction.DEFAULT.value
+    )
     cancellation_time = serializers.ChoiceField(CancellationTime.values, required=False)
     end_date = UtcDateTimeField(required=False)
 

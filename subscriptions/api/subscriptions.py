@@ -153,6 +153,7 @@ class CancelSubscriptionView(SubscriptionsApiView):
             subscription_id=subscription_id,
             time=body.get("cancellation_time"),
             ends_at=body.get("end_date"),
+            action=body["cancellation_action"],
             actor=self.actor,
             now=self.now,
         )

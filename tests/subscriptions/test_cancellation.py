@@ -1,14 +1,24 @@
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from catalog.models import TrialEnd
-from subscriptions import cancellation
-from subscriptions.cancellation import InvalidEndDate
+from catalog import products
+from catalog.models import Package, TrialEnd
+from catalog.models.products import EndSetup
+from subscriptions import cancellation, updates
+from subscriptions.endings import InvalidEndDate
 from subscriptions.exclusivity import SubscriptionExists
 from subscriptions.finding import SubscriptionEnded, UnknownSubscription
 from subscriptions.models import CancelReason, EndReason, Status, Subscription
-from tests.builders import NOW, a_customer, a_product, a_published_plan, a_subscription
+from tests.builders import (
+    NOW,
+    a_customer,
+    a_product,
+    a_published_addon,
+    a_published_plan,
+    a_subscription,
+)
 from workspace import activity
 from workspace.actors import SYSTEM
 
@@ -203,3 +213,67 @@ class TestKeep:
 
         with pytest.raises(SubscriptionExists):
             cancellation.keep(subscription_id=first.public_id, actor=SYSTEM, now=LATER)
+
+
+class TestFallingBack:
+    """R4: at its end a subscription goes over to a plan, where the product says so."""
+
+    @pytest.fixture
+    def free(self) -> Package:
+        return a_published_plan("Free", pricing_type="FREE")
+
+    @pytest.fixture
+    def subscription(self, free: Package) -> Subscription:
+        addon = a_published_addon(product=free.product)
+        pro = a_published_plan("Pro", product=free.product, compatible_addons=[addon])
+        products.update(
+            product_id=free.product_id,
+            end_setup=EndSetup.DOWNGRADE_TO_FREE,
+            downgrade_plan=free,
+            actor=SYSTEM,
+            now=NOW,
+        )
+        return a_subscription(plan=pro, addons=[(addon, 2)])
+
+    def cancel(self, subscription: Subscription, **fields: Any) -> Subscription:
+        fields.setdefault("time", "END_OF_BILLING_PERIOD")
+        return cancellation.cancel(
+            subscription_id=subscription.public_id, actor=SYSTEM, now=NOW, **fields
+        )
+
+    def test_happens_at_the_end_of_the_period(self, subscription, free):
+        self.cancel(subscription)
+        canceled = self.cancel(subscription)
+
+        update = subscription.scheduled_updates.get()
+        assert (update.plan_version, update.takes_effect_at) == (free.live, NOW.replace(month=2))
+        assert (canceled.ends_at, canceled.addons.count()) == (None, 1)
+        updates.write_down_due(NOW.replace(month=2))
+        subscription.refresh_from_db()
+        assert subscription.plan == free
+        assert not subscription.addons.exists()
+        assert subscription.status_at(NOW.replace(month=2)) == Status.ACTIVE
+
+    def test_happens_at_once(self, subscription, free):
+        assert self.cancel(subscription, time="IMMEDIATE").plan == free
+
+    def test_does_not_happen_where_all_is_revoked(self, subscription):
+        self.cancel(subscription)
+
+        canceled = self.cancel(subscription, action="REVOKE_ENTITLEMENTS")
+
+        assert canceled.ends_at == NOW.replace(month=2)
+        assert canceled.next_update_at is None
+
+    def test_takes_an_end_back_that_was_set(self, subscription, free):
+        self.cancel(subscription, action="REVOKE_ENTITLEMENTS")
+
+        canceled = self.cancel(subscription)
+
+        assert canceled.ends_at is None
+        assert canceled.next_update_at == NOW.replace(month=2)
+
+    def test_ends_what_is_on_that_plan(self, subscription, free):
+        self.cancel(subscription, time="IMMEDIATE")
+
+        assert self.cancel(subscription).ends_at == NOW.replace(month=2)
