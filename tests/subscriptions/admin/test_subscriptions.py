@@ -1,5 +1,7 @@
 import pytest
 
+from catalog import products
+from catalog.models.products import EndSetup
 from catalog.publishing import Audience
 from subscriptions.choices import FeatureValue
 from subscriptions.models import RolloutRun, RolloutStatus, Status, Subscription
@@ -16,6 +18,7 @@ from tests.builders import (
     some_units,
 )
 from tests.workspace.admin.conftest import words
+from workspace.actors import SYSTEM
 
 SUBSCRIPTIONS = "/admin/subscriptions/subscription/"
 ROLLOUTS = "/admin/subscriptions/rolloutrun/"
@@ -290,6 +293,25 @@ class TestDelegate:
 
 
 class TestCancel:
+    def test_goes_over_to_a_plan_where_the_product_says_so(self, support, studio, subscription):
+        """R4."""
+        free = a_published_plan("Free", product=studio.product, pricing_type="FREE")
+        products.update(
+            product_id=studio.product.pk,
+            end_setup=EndSetup.DOWNGRADE_TO_FREE,
+            downgrade_plan=free,
+            actor=SYSTEM,
+            now=NOW,
+        )
+
+        asked = support.get(page_of(subscription, "cancel")).content.decode()
+        waiting = support.press(page_of(subscription, "cancel"), time="END_OF_BILLING_PERIOD")
+        gone_over = support.press(page_of(subscription, "cancel"), time="IMMEDIATE")
+
+        assert "goes over to Free" in asked
+        assert words(waiting)[0].startswith("The subscription goes over to another plan on ")
+        assert words(gone_over) == ["The subscription has gone over to Free."]
+
     def test_ends_at_once(self, support, subscription):
         answer = support.press(page_of(subscription, "cancel"), time="IMMEDIATE")
 

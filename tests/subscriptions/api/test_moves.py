@@ -2,9 +2,12 @@
 
 import pytest
 
+from catalog import products
 from catalog.models import Package
+from catalog.models.products import EndSetup
 from subscriptions.models import Subscription
-from tests.builders import a_customer, a_product, a_published_plan, a_subscription
+from tests.builders import NOW, a_customer, a_product, a_published_plan, a_subscription
+from workspace.actors import SYSTEM
 
 
 @pytest.fixture
@@ -143,3 +146,39 @@ class TestBillingProvider:
         assert (answer.status_code, answer.json()["code"]) == (409, code)
         assert answer.headers["x-should-retry"] == "false"
         assert getattr(caller, method)(f"/api/v1/subscriptions/none/{path}").status_code == 404
+
+
+class TestCancel:
+    @pytest.fixture
+    def subscription(self, plan: Package) -> Subscription:
+        free = a_published_plan("Free", public_id="free", product=plan.product, pricing_type="FREE")
+        products.update(
+            product_id=plan.product_id,
+            end_setup=EndSetup.DOWNGRADE_TO_FREE,
+            downgrade_plan=free,
+            actor=SYSTEM,
+            now=NOW,
+        )
+        return a_subscription(a_customer(public_id="acme"), plan)
+
+    def test_goes_over_to_the_plan_of_the_product(self, caller, subscription: Subscription):
+        """R4."""
+        path = f"/api/v1/subscriptions/{subscription.public_id}/cancel"
+
+        data = caller.post(path, {"cancellationAction": "DEFAULT"}).json()["data"]
+
+        assert data["cancellationDate"] is None
+        assert data["futureUpdates"][0]["targetPackage"] == {"id": "free"}
+
+    def test_can_revoke(self, caller, subscription: Subscription):
+        path = f"/api/v1/subscriptions/{subscription.public_id}/cancel"
+
+        data = caller.post(path, {"cancellationAction": "REVOKE_ENTITLEMENTS"}).json()["data"]
+
+        assert data["cancellationDate"] is not None
+        assert data["futureUpdates"] == []
+
+    def test_knows_two_actions(self, caller, subscription: Subscription):
+        path = f"/api/v1/subscriptions/{subscription.public_id}/cancel"
+
+        assert caller.post(path, {"cancellationAction": "EXPLODE"}).status_code == 400
