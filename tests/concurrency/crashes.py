@@ -46,7 +46,10 @@ class Fuse:
 
     def __call__(self, execute: Any, *arguments: Any) -> Any:
         self._point()
-        return execute(*arguments)
+        result = execute(*arguments)
+        if connection.get_autocommit():  # a statement on its own is its own COMMIT
+            self.on_commit()
+        return result
 
     @contextlib.contextmanager
     def laid(self) -> Iterator[None]:

@@ -1,7 +1,9 @@
 """The verbs that must survive a crash, each with something to do in every table it writes."""
 
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from uuid import UUID
@@ -34,6 +36,7 @@ from workspace.actors import SYSTEM
 from workspace.acts import Answer
 
 HOUR = timedelta(hours=1)
+NO_TRANSACTION = SimpleNamespace(atomic=lambda **options: nullcontext())
 
 Arguments = dict[str, Any]
 
@@ -70,7 +73,7 @@ def consume(pool_id: int, now: str) -> None:
 
 def consume_in_pieces(pool_id: int, now: str) -> None:
     """The twin: the same statements, and no transaction around them."""
-    with mock.patch.object(acts, "_transact", lambda run, scope: acts._within(scope, run)):
+    with mock.patch.object(acts, "transaction", NO_TRANSACTION):
         consume(pool_id, now)
 
 
@@ -123,7 +126,7 @@ def sweep() -> None:
 
 def sweep_in_pieces() -> None:
     """The twin: each pool is locked and written without a transaction."""
-    with mock.patch.object(acts, "_transact", lambda run, scope: acts._within(scope, run)):
+    with mock.patch.object(acts, "transaction", NO_TRANSACTION):
         for pool in Pool.objects.due(FEBRUARY + 3 * HOUR).order_by("pk"):
             resets.write_one(pool_id=pool.pk, now=FEBRUARY + 3 * HOUR)
 
