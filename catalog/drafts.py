@@ -46,15 +46,12 @@ def lock_package(package_id: int) -> Package:
     Raises:
         UnknownPackage: there is none.
     """
-    row = (
-        Package.objects.select_for_update(of=("self",))
-        .select_related("live", "draft", "product")
-        .filter(pk=package_id)
-        .first()
-    )
-    if row is None:
+    # Locked before it is joined: what PostgreSQL joins while it waits belongs to the row as it
+    # was, so a version published meanwhile would be missing.
+    locked = Package.objects.select_for_update().filter(pk=package_id).values_list("pk").first()
+    if locked is None:
         raise UnknownPackage("There is no such plan or add-on.")
-    return row
+    return Package.objects.select_related("live", "draft", "product").get(pk=package_id)
 
 
 def lock(package_id: int, *, revision: int | None) -> PackageVersion:

@@ -8,7 +8,7 @@ the right instant, today or next year (R13, R14, R18, R25–R32).
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 
@@ -25,6 +25,8 @@ from subscriptions.entitlements import CreditSource, Included, credit_sources
 from subscriptions.models import Subscription
 from subscriptions.terms import Terms, Upcoming
 from workspace.actors import SYSTEM, Actor
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def start(*, subscription: Subscription, actor: Actor, now: datetime) -> None:
@@ -55,6 +57,11 @@ def apply(
         subscription, today, upcoming, cause=cause, resets=resets, now=now, lookup=lookup
     )
     locked = _lock_pools(subscription, steps, now)
+    if (begun_at := _latest_start(subscription, locked)) > now:
+        # Another host's clock is ahead of ours: what began by it runs, and time does not go back.
+        now = begun_at
+        today, upcoming = terms.at(subscription, now), terms.upcoming(subscription, now)
+        steps = steps_of(subscription, today, upcoming, cause=cause, resets=resets, now=now)
     elsewhere, here = _by_resource(locked, subscription)
     for locked_pool in elsewhere:
         _reconcile(locked_pool.state, [], steps[0].change)
@@ -69,6 +76,19 @@ def apply(
         granted[credit_type_id] = granted_to(subscription.pk, locked_pool.state.entries[known:])
     ledger.write(locked, actor=actor, now=now)
     return granted
+
+
+def _latest_start(subscription: Subscription, locked: Iterable[LockedPool]) -> datetime:
+    """When the last of the subscription's schedules began that are in force."""
+    return max(
+        (
+            schedule.starts_at
+            for locked_pool in locked
+            for schedule in locked_pool.state.schedules
+            if schedule.subscription_id == subscription.pk and schedule.in_force
+        ),
+        default=LONG_AGO,
+    )
 
 
 def granted_to(subscription_pk: int, entries: Iterable[Entry]) -> Decimal:

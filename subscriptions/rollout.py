@@ -57,6 +57,10 @@ class RolloutRunning(Conflict):
     """The package has a rollout that is not finished."""
 
 
+class ChangedLater(Busy):
+    """The subscription changed after the clock was read, perhaps by another host's clock."""
+
+
 class NothingToMigrate(Conflict):
     """Nobody has the package, or one of the versions."""
 
@@ -382,6 +386,9 @@ def _move(*, run_id: int, subscription_pk: int, now: datetime) -> None:
     if run.finished_at is not None or not still_behind or _is_noted(run, subscription_pk):
         return
     changed_at = subscription.updated_at
+    if changed_at > now:
+        # It changed after this sweep read the clock: the next one moves it.
+        raise ChangedLater("The subscription changed meanwhile.")
     before = _stand_on(subscription, run.version)
     subscription.updated_at = now
     subscription.save(update_fields=["updated_at"])

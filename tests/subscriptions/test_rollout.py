@@ -7,6 +7,7 @@ import pytest
 from catalog import drafts, prices, publishing
 from catalog.models import Package, PackageVersion
 from catalog.publishing import Audience
+from credits.models import Schedule
 from subscriptions import cancellation, rollout, tasks
 from subscriptions.causes import Cause
 from subscriptions.finding import SubscriptionEnded
@@ -27,6 +28,7 @@ from subscriptions.rollout import (
 from subscriptions.signals import subscription_changed
 from tests.builders import (
     NOW,
+    a_credit_type,
     a_customer,
     a_new_version,
     a_product,
@@ -34,6 +36,7 @@ from tests.builders import (
     a_published_plan,
     a_subscription,
     reloaded,
+    some_credits,
 )
 from workspace import activity
 from workspace.actors import SYSTEM
@@ -486,3 +489,36 @@ class TestBeginMigration:
             rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
 
         assert RolloutRun.objects.count() == 1
+
+
+class TestClocks:
+    """F9: hosts do not agree what time it is."""
+
+    def test_let_a_publication_find_what_began_by_a_clock_that_is_ahead(self):
+        credit_type = a_credit_type()
+        plan = a_published_plan(entitlements=[some_credits(credit_type, 5000)])
+        subscription = a_subscription(plan=plan, now=NOW + 2 * DAY)
+
+        a_new_version(
+            plan,
+            entitlements=[some_credits(credit_type, 6000)],
+            audience=Audience.ALL_CUSTOMERS,
+            now=NOW + DAY,
+        )
+
+        assert versions() == [2]
+        schedules = Schedule.objects.filter(subscription=subscription, ended=False)
+        assert [schedule.amount for schedule in schedules] == [6000]
+
+    def test_leave_to_the_next_sweep_what_changed_after_this_one_read_its_clock(self):
+        plan = a_published_plan()
+        a_subscription(plan=plan)
+        publish(plan)
+        Subscription.objects.update(updated_at=LATER + DAY)
+
+        tasks.roll_out(LATER)
+        assert (versions(), RolloutResult.objects.count()) == ([1], 0)
+        assert RolloutRun.objects.get().status == RolloutStatus.IN_PROGRESS
+
+        tasks.roll_out(LATER + DAY)
+        assert versions() == [2]

@@ -1,0 +1,117 @@
+"""From a draft to the last customer: review, preview, publish, migrate, compare."""
+
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page
+from pytest_django.live_server_helper import LiveServer
+
+from catalog import drafts, prices, publishing
+from catalog.models import Package
+from catalog.publishing import Audience
+from subscriptions import tasks
+from subscriptions.models import Subscription
+from tests.browser.person import Person
+from tests.builders import (
+    a_credit_type,
+    a_customer,
+    a_published_plan,
+    a_subscription,
+    some_credits,
+)
+from workspace.actors import SYSTEM
+
+
+@pytest.fixture
+def plan(live_server: LiveServer) -> Package:
+    """A plan of 5,000 credits that two customers have."""
+    now = timezone.now()
+    plan: Package = a_published_plan(
+        "Pro", public_id="pro", entitlements=[some_credits(a_credit_type(), 5000)], now=now
+    )
+    for name in ("Acme", "Globex"):
+        a_subscription(a_customer(name), plan, now=now)
+    return plan
+
+
+class TestPublication:
+    def test_leads_from_a_draft_to_every_customer(self, page: Page, plan: Package) -> None:
+        """R8–R14."""
+        manager = Person(page)
+        manager.sign_in()
+        manager.open("Plans")
+        manager.click("Pro")
+        manager.click("Edit")
+        manager.reads("You are editing a draft of Pro.")
+        manager.click("Edit AI Credits")
+        manager.fill(Amount="6000")
+        manager.click("Save", "form.cx-dialog")
+
+        manager.click("Review & publish")
+        manager.reads("5,000 credits / month", "6,000 credits / month", "Who is affected")
+        manager.click("Preview the impact")
+        manager.click("Preview", "form.cx-dialog")
+        manager.reads("The preview is ready.", "Gains now", "+1,000 (5,000 → 6,000)")
+        manager.fill(Customer="acme")
+        manager.click("Filter")
+        manager.reads("Acme")
+
+        manager.click("Pro")
+        manager.click("Review & publish")
+        manager.reads("2 gains now, computed")
+        page.get_by_label("All customers, existing ones too").check()
+        manager.tick("I understand that this changes what existing customers have")
+        manager.click("Publish", "form.cx-dialog")
+        manager.reads("Version 2 of Pro is live.")
+        tasks.roll_out()
+        manager.open("Rollouts")
+        manager.click("Rollout of Pro v2")
+        manager.reads("COMPLETED", "1000", "Changed since the review")
+
+    def test_leads_from_older_versions_to_the_latest(self, page: Page, plan: Package) -> None:
+        """R10: prices come with the migration alone."""
+        now = timezone.now()
+        drafts.open_draft(package_id=plan.pk, actor=SYSTEM, now=now)
+        prices.set_base_prices(
+            package_id=plan.pk, monthly=Decimal(59), yearly=None, actor=SYSTEM, now=now
+        )
+        publishing.publish(
+            package_id=plan.pk, audience=Audience.NEW_CUSTOMERS, actor=SYSTEM, now=now
+        )
+        manager = Person(page)
+        manager.sign_in()
+        manager.open("Plans")
+        manager.click("Pro")
+        manager.click("Versions", ".cx-tabs")
+        manager.reads("Version 2", "Legacy")
+        manager.click("Compare versions")
+        manager.reads("49 USD / month", "59 USD / month")
+        manager.click("All versions")
+        manager.click("Migrate to latest")
+        manager.click("Migrate", "form.cx-dialog")
+        manager.reads("2 subscriptions are migrated in the background.")
+        tasks.roll_out()
+        page.reload()
+        manager.reads("COMPLETED")
+
+        assert {row.prices[0]["amount"] for row in Subscription.objects.all()} == {"59"}
+
+
+class TestCatalogFile:
+    def test_shows_the_difference_before_it_is_taken_in(self, page: Page, plan: Package) -> None:
+        manager = Person(page)
+        manager.sign_in()
+        manager.open("Catalog file")
+        with page.expect_download() as download:
+            manager.click("Export what is on sale")
+        text = download.value.path().read_text().replace("5000", "6000")
+
+        manager.click("Import catalog")
+        page.get_by_label("Catalog file").set_input_files(
+            {"name": "catalog.yaml", "mimeType": "application/yaml", "buffer": text.encode()}
+        )
+        manager.click("Show the difference")
+        manager.reads("Going to be written: 1 draft.", "5000", "6000")
+        manager.click("Import", "form.cx-dialog")
+        manager.reads("The file is imported: 1 draft.")
