@@ -57,7 +57,7 @@ timeout_multiplier = 10.0
 AT_ONCE = "2"
 NOTICED = {"killed", "timeout"}
 
-EXPLANATION = re.compile(r"^\| `(?P<place>[^`]+)` \| `(?P<line>[^`]+)` \| `(?P<becomes>[^`]*)` \|")
+EXPLANATION = re.compile(r"^\| `(?P<place>[^`]+)` \| `(?P<line>[^`]+)` \| `(?P<becomes>[^`]+)` \|")
 FATE = re.compile(r"^ +(\S+): (.+)$", re.MULTILINE)
 MANGLED = re.compile(r"^(.+)\.x_?(\S+?)__mutmut_\d+$")
 
@@ -157,7 +157,7 @@ def seen(folder: Path, name: str) -> Mutant:
         if line[:1] in changes and line[:3] not in ("---", "+++"):
             changes[line[0]].append(line[1:].strip())
     place = MANGLED.sub(r"\1.\2", name).replace("ǁ", ".").replace("..", ".")
-    return Mutant(place, " ".join(changes["-"]), " ".join(changes["+"]))
+    return Mutant(place, " ".join(changes["-"]), " ".join(changes["+"]) or "nothing")
 
 
 def read_explanations() -> Iterator[Mutant]:

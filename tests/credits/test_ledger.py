@@ -308,6 +308,15 @@ class TestWrite:
         assert (row["source_type"], row["comment"], row["metadata"]) == ("", "", {})
         assert (row["cost_amount"], row["cost_currency"]) == (0, "USD")
 
+    def test_writes_nothing_where_the_database_adds_fewer_grants(self, pool, monkeypatch):
+        monkeypatch.setattr(posting, "add_grants", lambda rows: [])
+
+        with pytest.raises(ValueError, match="shorter"):
+            write(pool, lambda state: state.open(a_scheduled_grant(5), JANUARY))
+
+        assert LedgerEntry.objects.count() == 1
+        assert stored(pool).balance == 100
+
     def test_stores_what_recurs_with_the_source_it_comes_from(self, subscribed):
         """R23."""
         pool, subscription = subscribed
