@@ -36,7 +36,7 @@ class TestLosingTheConnection:
         """The twin: half of it is stored, the books are wrong and stay so."""
         walked = walk(TWINS[name], partial(in_this_process, TWINS[name]))
 
-        assert walked.broken == {Law.BOOKS, Law.AGAIN}
+        assert walked.broken >= {Law.BOOKS, Law.AGAIN}
 
     def test_would_grant_twice_without_a_key(self):
         """The twin: right books, and a grant too many once the COMMIT has come through."""
@@ -71,4 +71,4 @@ class TestBeingKilled:
         """The twin."""
         walked = self.walked("consume in pieces", nursery_of_mortals)
 
-        assert walked.broken == {Law.BOOKS, Law.AGAIN}
+        assert walked.broken >= {Law.BOOKS, Law.AGAIN}
