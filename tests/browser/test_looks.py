@@ -59,8 +59,10 @@ class Shop:
         yield f"/admin/catalog/product/{self.pro.product_id}/change/"
         yield f"/admin/catalog/product/{self.pro.product_id}/duplicate/"
         yield f"/admin/catalog/coupon/{self.coupon.pk}/change/"
-        for page in ("change", "versions", "activity"):
+        for page in ("change", "versions", "compare", "activity"):
             yield f"/admin/catalog/plan/{self.pro.pk}/{page}/"
+        for page in ("transfer", "import"):
+            yield f"/admin/catalog/product/{page}/"
         for page in ("change", "publish", "include", "details", "prices", "consumption"):
             yield f"/admin/catalog/addon/{self.draft.pk}/{page}/"
         yield f"/admin/catalog/addon/{self.draft.pk}/change_credits/{self.credit_type.pk}/"
