@@ -17,7 +17,7 @@ from credits.models import ConsumptionKind, UsageRecord
 from credits.pools import LockedPool
 from subscriptions import customers
 from workspace.actors import Actor
-from workspace.acts import act
+from workspace.acts import act, together
 from workspace.errors import BadInput
 from workspace.json import plain
 
@@ -85,14 +85,13 @@ def report(*, reports: Sequence[Report], actor: Actor, now: datetime) -> list[Re
     """Record reports and burn what they cost, in their order (R39, R40).
 
     A report above what was used before costs the difference, by rate, or once by formula
-    over its dimensions; a fall costs nothing and gives nothing back. Reports of one customer
-    are one transaction. All ids are looked up before anything is written.
+    over its dimensions; a fall costs nothing and gives nothing back. All reports are taken in
+    or, if one of them is at fault, none.
 
     Raises:
         UnknownCustomer, CustomerIsArchived, UnknownResource, UnknownFeature,
-        FeatureNotMetered, UsedInTheFuture: with the rows at fault. Nothing is recorded.
-        UseBelowZero: a total below zero is set, of which nothing is recorded; or more is taken
-            off than was used, of which nothing is recorded for that customer.
+        FeatureNotMetered, UsedInTheFuture: with the rows at fault.
+        UseBelowZero: a total below zero is set, or more is taken off than was used.
     """
     _refuse_negative_totals(reports)
     batches.refuse_future([each.occurred_at for each in reports], now, field="usages")
@@ -108,21 +107,25 @@ def report(*, reports: Sequence[Report], actor: Actor, now: datetime) -> list[Re
     by_customer: dict[int, list[int]] = defaultdict(list)
     for number, row in enumerate(known):
         by_customer[row.holder.customer.pk].append(number)
-    answers: dict[int, Reported] = {}
-    for numbers in by_customer.values():
-        batch = [known[number] for number in numbers]
-        done = report_for_customer(
-            customer_id=batch[0].holder.customer.public_id, batch=batch, actor=actor, now=now
-        )
-        answers |= dict(zip(numbers, done, strict=True))
-    return [answers[number] for number in range(len(known))]
+
+    def take_in_all() -> list[Reported]:
+        answers: dict[int, Reported] = {}
+        for _, numbers in sorted(by_customer.items()):  # so that nobody waits in a circle
+            batch = [known[number] for number in numbers]
+            done = report_for_customer(
+                customer_id=batch[0].holder.customer.public_id, batch=batch, actor=actor, now=now
+            )
+            answers |= dict(zip(numbers, done, strict=True))
+        return [answers[number] for number in range(len(known))]
+
+    return together(take_in_all)
 
 
 @act
 def report_for_customer(
     *, customer_id: str, batch: Sequence[Known], actor: Actor, now: datetime
 ) -> list[Reported]:
-    """The reports of one customer, in one transaction.
+    """The reports of one customer.
 
     The customer is locked, so that two reports of a total see each other.
     """

@@ -210,6 +210,20 @@ class TestReport:
         assert list(total.body["errors"]) == ["usages[1]"]
         assert UsageRecord.objects.count() == 2
 
+    def test_records_nothing_of_anybody_when_one_report_is_at_fault(self, acme, plan):
+        a_subscription(a_customer(public_id="globex"), plan)
+        rows = [
+            {"customerId": "acme", "featureId": "images", "value": 3},
+            {"customerId": "globex", "featureId": "images", "value": -1},
+        ]
+
+        answer = acme.post("usage", {"usages": rows})
+
+        assert (answer.status, answer.body["code"]) == (400, "UseBelowZero")
+        assert list(answer.body["errors"]) == ["usages[1]"]
+        assert UsageRecord.objects.count() == 0
+        assert acme.balance("acme", "ai") == 5000
+
     def test_never_brings_the_use_of_an_earlier_period_below_zero(self, acme):
         """R38: a late report counts in the period that it is of."""
         report(acme, 5)
