@@ -40,7 +40,9 @@ class ImportForm(DialogForm):
         ],
         required=False,
         widget=forms.RadioSelect,
-        help_text="Credit types, features and products have no drafts: they change at once.",
+        help_text=(
+            "Credit types, features, products and coupons have no drafts: they change at once."
+        ),
     )
     reviewed = forms.CharField(required=False, widget=forms.HiddenInput)
     fingerprint = forms.CharField(required=False, widget=forms.HiddenInput, max_length=64)

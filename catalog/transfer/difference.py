@@ -13,6 +13,7 @@ NOUNS = {
     "credit_types": "Credit type",
     "features": "Feature",
     "products": "Product",
+    "coupons": "Coupon",
     "addons": "Add-on",
     "plans": "Plan",
 }

@@ -12,6 +12,7 @@ from catalog import entitlements
 from catalog.models import (
     Charge,
     ConsumptionMapping,
+    Coupon,
     CreditEntitlement,
     CreditType,
     Feature,
@@ -83,6 +84,7 @@ def document(*, with_drafts: bool) -> Document:
                 Product.objects.active().select_related("start_plan", "downgrade_plan"),
             )
         ),
+        "coupons": _by_id(map(coupon_entry, Coupon.objects.active())),
         "addons": {},
         "plans": {},
     }
@@ -147,6 +149,19 @@ def product_entry(product: Product) -> Entry:
         prorate_at_period_end=product.prorate_at_period_end,
         usage_reset=product.usage_reset,
         metadata=product.metadata,
+    )
+
+
+def coupon_entry(coupon: Coupon) -> Entry:
+    """A coupon in the words of a file."""
+    return shapes.COUPON.filled(
+        id=coupon.public_id,
+        name=coupon.name,
+        description=coupon.description,
+        percent_off=coupon.percent_off,
+        amounts_off=coupon.amounts,
+        duration_in_months=coupon.duration_in_months,
+        metadata=coupon.metadata,
     )
 
 

@@ -1,8 +1,8 @@
 """A catalog file is reviewed, then taken in as a whole or not at all.
 
-Credit types, features and products have no drafts: they become what the file says. Plans and
-add-ons get drafts, which are published if that was asked for. What a file does not name stays
-as it is.
+Credit types, features, products and coupons have no drafts: they become what the file says.
+Plans and add-ons get drafts, which are published if that was asked for. What a file does not
+name stays as it is.
 """
 
 import hashlib
@@ -50,7 +50,11 @@ class Review:
     def counts(self) -> str:
         """How much of what, such as "2 drafts, 1 published version"."""
         parts = [
-            (self.writes, "credit type, feature or product", "credit types, features or products"),
+            (
+                self.writes,
+                "credit type, feature, product or coupon",
+                "credit types, features, products or coupons",
+            ),
             (self.drafts, "draft", "drafts"),
             (self.published, "published version", "published versions"),
         ]

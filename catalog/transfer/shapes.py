@@ -40,6 +40,7 @@ from workspace.text import validate_text
 FORMAT = "stipend_catalog"
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,20})?", re.ASCII)
 WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
+CURRENCY_CODE = re.compile(r"[A-Z]{3}", re.ASCII)
 LONGEST_LINE = 1000
 REQUIRED: Any = object()
 
@@ -214,6 +215,25 @@ class Texts:
         }
 
     def write(self, value: Mapping[str, str]) -> dict[str, str]:
+        return dict(sorted(value.items()))
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """An amount for each currency."""
+
+    def read(self, node: Node) -> dict[str, Decimal]:
+        amounts = {}
+        for currency, (line, value) in _fields(node).items():
+            if not CURRENCY_CODE.fullmatch(currency):
+                raise FileRefused(
+                    f"“{currency[:80]}” is no currency; write its three capitals, such as USD.",
+                    line=line,
+                )
+            amounts[currency] = Amount().read(value)
+        return amounts
+
+    def write(self, value: Mapping[str, Decimal]) -> dict[str, Decimal]:
         return dict(sorted(value.items()))
 
 
@@ -393,6 +413,17 @@ PRODUCT = Shape(
         METADATA,
     )
 )
+COUPON = Shape(
+    (
+        ID,
+        NAME,
+        DESCRIPTION,
+        Field("percent_off", Amount(), None),
+        Field("amounts_off", Amounts(), {}),
+        Field("duration_in_months", Whole(), None),
+        METADATA,
+    )
+)
 TERMS = (
     Field("granted", Flag(), default=True),
     Field("custom", Flag(), default=False),
@@ -507,6 +538,7 @@ SECTIONS: Mapping[str, Shape] = {
     "credit_types": CREDIT_TYPE,
     "features": FEATURE,
     "products": PRODUCT,
+    "coupons": COUPON,
     "addons": ADDON,
     "plans": PLAN,
 }

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from catalog import (
+    coupons,
     credit_types,
     drafts,
     entitlements,
@@ -14,9 +15,11 @@ from catalog import (
     packages,
     products,
     publishing,
+    wording,
 )
 from catalog.entitlements import CreditTerms, FeatureTerms, NewCredits, NewFeature
 from catalog.models import (
+    Coupon,
     CreditType,
     Feature,
     FeatureStatus,
@@ -73,6 +76,7 @@ class Importer:
             ("credit_types", self._take_credit_type),
             ("features", self._take_feature),
             ("products", self._take_product),
+            ("coupons", self._take_coupon),
         ):
             for entry in self._changed(section):
                 take(entry)
@@ -109,6 +113,10 @@ class Importer:
     @cached_property
     def products(self) -> dict[str, Product]:
         return {row.public_id: row for row in Product.objects.all()}
+
+    @cached_property
+    def coupons(self) -> dict[str, Coupon]:
+        return {row.public_id: row for row in Coupon.objects.all()}
 
     @cached_property
     def packages(self) -> dict[tuple[str, str], Package]:
@@ -205,6 +213,25 @@ class Importer:
                 if known
                 else products.create(public_id=entry["id"], **fields, **self.by)
             )
+
+    def _take_coupon(self, entry: Entry) -> None:
+        """A coupon, whose discount is what it was when it was made."""
+        fields: Any = {name: entry[name] for name in ("name", "description", "metadata")}
+        discount = {name: entry[name] for name in DISCOUNT}
+        known = self.coupons.get(entry["id"])
+        with _at(entry, {"public_id": "id"}):
+            if known is None:
+                self.coupons[entry["id"]] = coupons.create(
+                    public_id=entry["id"], **discount, **fields, **self.by
+                )
+                return
+            if known.archived_at is not None:
+                raise Conflict(f"{known.name} is archived; unarchive it first.", field="id")
+            kept = exporting.coupon_entry(known)
+            for name, value in discount.items():
+                if value != kept[name]:
+                    raise Conflict(_promise(known), field=name)
+            self.coupons[entry["id"]] = coupons.update(coupon_id=known.pk, **fields, **self.by)
 
     def _take_journey(self, entry: Entry) -> None:
         """The plans that a product's journey begins and ends with, once they are published."""
@@ -437,6 +464,7 @@ class Importer:
         self.published += 1
 
 
+DISCOUNT = ("percent_off", "amounts_off", "duration_in_months")
 NAMES_OF_TERMS = {
     "credit_type": "credits",
     "linked_feature": "per",
@@ -468,6 +496,15 @@ def _named(known: Mapping[str, Any], entry: Entry, name: str, noun: str) -> Any:
     if found is None:
         raise FileRefused(f"There is no {noun} {entry[name]}.", line=entry.line_of(name))
     return found
+
+
+def _promise(coupon: Coupon) -> str:
+    """Why a discount stays, and what to do instead."""
+    discount, duration = wording.discount(coupon), wording.duration(coupon).lower()
+    return (
+        f"The discount of {coupon.name} never changes: {discount}, {duration}. "
+        "Make another coupon instead."
+    )
 
 
 def _key(one: Entry) -> tuple[str, str]:

@@ -60,6 +60,7 @@ def catalogs(draw: st.DrawFn) -> Document:
             **{each: draw(feature(each, "ENUM", CHOICES)) for each in choices},
         },
         "products": {"p": draw(product(plans))},
+        "coupons": {each: draw(a_coupon(each)) for each in draw(some(IDS))},
         "addons": {},
         "plans": {},
     }
@@ -141,6 +142,24 @@ def product(plans: list[str]) -> st.SearchStrategy[Entry]:
         description=TEXTS,
         multiple_subscriptions=FLAGS,
         prorate_at_period_end=st.sampled_from([None, True, False]),
+        metadata=METADATA,
+    )
+
+
+def a_coupon(public_id: str) -> st.SearchStrategy[Entry]:
+    """A percentage to its last decimal, or amounts in some currencies."""
+    percentages = st.integers(1, 100 * 10**6).map(
+        lambda micros: {"percent_off": Decimal(micros).scaleb(-6)}
+    )
+    amounts = st.dictionaries(
+        st.sampled_from(["USD", "EUR", "NOK", "JPY"]), AMOUNTS, min_size=1
+    ).map(lambda amounts: {"amounts_off": amounts})
+    return st.builds(
+        lambda discount, **fields: shapes.COUPON.filled(id=public_id, **discount, **fields),
+        st.one_of(percentages, amounts),
+        name=NAMES,
+        description=TEXTS,
+        duration_in_months=st.one_of(st.none(), st.integers(1, 1200)),
         metadata=METADATA,
     )
 

@@ -1,8 +1,11 @@
+from decimal import Decimal
+
 import pytest
 
-from catalog import drafts, packages
+from catalog import archiving, drafts, packages
 from catalog.comparison import Kind
 from catalog.models import (
+    Coupon,
     CreditType,
     Feature,
     PackageKind,
@@ -15,6 +18,7 @@ from catalog.transfer.importing import CatalogChanged
 from catalog.transfer.reading import FileRefused
 from tests.builders import (
     NOW,
+    a_coupon,
     a_credit_type,
     a_metered_feature,
     a_plan,
@@ -31,7 +35,7 @@ from workspace.models import Activity
 
 pytestmark = pytest.mark.django_db
 
-QUERIES = 34
+QUERIES = 36
 EMPTY = "stipend_catalog: 1\n"
 
 
@@ -287,6 +291,103 @@ class TestTake:
         assert take(text, fingerprint=review(text).fingerprint).counts == "1 draft"
 
 
+class TestTakeOfCoupons:
+    def test_makes_them_with_every_decimal(self):
+        text = EMPTY + (
+            "coupons:\n"
+            "  - {id: launch, name: Launch, percent_off: 12.345678, duration_in_months: 3}\n"
+            "  - {id: loyal, name: Loyal, amounts_off: {USD: 12.50, EUR: 10}, metadata: {a: b}}\n"
+        )
+
+        done = take(text)
+
+        assert done.counts == "2 credit types, features, products or coupons"
+        launch, loyal = Coupon.objects.order_by("public_id")
+        assert (launch.percent_off, launch.duration_in_months) == (Decimal("12.345678"), 3)
+        assert loyal.amounts == {"EUR": Decimal(10), "USD": Decimal("12.5")}
+        assert (loyal.duration_in_months, loyal.metadata) == (None, {"a": "b"})
+        assert Activity.objects.filter(event="coupon.created").count() == 2
+        assert review(exporting.export()).changes == []
+
+    def test_tells_what_is_new_and_what_is_called_otherwise(self):
+        a_coupon("Launch offer", public_id="launch")
+        text = exporting.export().replace("Launch offer", "Launch")
+        text += "  - {id: loyal, name: Loyal, amounts_off: {USD: 12.50, EUR: 10}}\n"
+
+        done = take(text)
+
+        assert lines(done) == [
+            (Kind.CHANGED, "name", "Launch offer", "Launch"),
+            (Kind.ADDED, "New", "", ""),
+            (Kind.ADDED, "name", "", "Loyal"),
+            (Kind.ADDED, "amounts_off", "", "EUR: 10, USD: 12.5"),
+        ]
+        assert [change.section for change in done.changes][::3] == [
+            "Coupon Launch (launch)",
+            "Coupon Loyal (loyal)",
+        ]
+        renamed = Coupon.objects.get(public_id="launch")
+        assert (renamed.name, renamed.percent_off) == ("Launch", 20)
+        assert Activity.objects.filter(event="coupon.updated").count() == 1
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("percent_off: 12.5", "percent_off: 12.500001"),
+            ("percent_off: 12.5", "amounts_off: {USD: 5}"),
+            ("duration_in_months: 3", "duration_in_months: 4"),
+            ("    duration_in_months: 3\n", ""),
+        ],
+    )
+    def test_refuses_another_discount(self, old, new):
+        a_coupon("Launch", public_id="launch", percent_off="12.5", duration_in_months=3)
+        text = exporting.export()
+        assert text.count(old) == 1
+        wrong = text.replace(old, new).replace("name: Launch", "name: Renamed")
+        before = Activity.objects.count()
+
+        with pytest.raises(FileRefused) as refused:
+            take(wrong)
+
+        at_field = new.startswith(("percent", "duration"))
+        assert refused.value.line == line_of(wrong, new if at_field else "id: launch")
+        assert refused.value.message.endswith(
+            "The discount of Launch never changes: 12.5 %, 3 months. Make another coupon instead."
+        )
+        assert Coupon.objects.get().name == "Launch"
+        assert Activity.objects.count() == before
+
+    @pytest.mark.parametrize(
+        ("discount", "line", "message"),
+        [
+            ("", 3, "Give either a percentage or amounts."),
+            ("    percent_off: 100.5\n", 5, "Enter a percentage above 0, and at most 100."),
+            ("    percent_off: 0.0000001\n", 5, "Enter at most six decimal places"),
+            ("    percent_off: 5\n    amounts_off: {USD: 5}\n", 5, "Give either a percentage"),
+            ("    amounts_off:\n      USD: 0\n", 5, "Enter an amount greater than 0."),
+            ("    percent_off: 5\n    duration_in_months: 0\n", 6, "greater than or equal to 1"),
+        ],
+    )
+    def test_refuses_what_is_no_discount(self, discount, line, message):
+        with pytest.raises(FileRefused) as refused:
+            take(EMPTY + "coupons:\n  - id: launch\n    name: Launch\n" + discount)
+
+        assert message in refused.value.message
+        assert refused.value.line == line
+        assert not Coupon.objects.exists()
+
+    def test_neither_exports_nor_touches_archived_ones(self):
+        coupon = a_coupon("Launch", public_id="launch")
+        text = exporting.export()
+        archiving.archive_coupon(coupon_id=coupon.pk, actor=SYSTEM, now=NOW)
+
+        with pytest.raises(FileRefused, match="Line 3: Launch is archived; unarchive it"):
+            take(text.replace("name: Launch", "name: Renamed"))
+
+        assert exporting.export() == EMPTY
+        assert Coupon.objects.get().name == "Launch"
+
+
 class TestExport:
     def test_shows_what_is_on_sale_or_drafts_in_its_place(self):
         plan = a_catalog()
@@ -306,7 +407,7 @@ class TestExport:
         for _ in range(3):
             a_published_plan(product=plan.product, entitlements=[some_credits(a_credit_type())])
 
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             exporting.export()
 
     def test_leaves_out_what_is_archived(self):

@@ -10,6 +10,10 @@ stipend_catalog: 1
 credit_types:
   - id: ai
     name: AI
+coupons:
+  - id: launch
+    name: Launch
+    amounts_off: {USD: 12.50, EUR: 4.000001}
 plans:
   - id: pro
     product: studio
@@ -30,6 +34,15 @@ class TestDocumentOf:
 
         assert plan["entitlements"][0]["amount"] == Decimal("123456789012.345678")
 
+    def test_reads_an_amount_for_each_currency(self):
+        coupon = document(CATALOG)["coupons"]["launch"]
+
+        assert coupon["amounts_off"] == {
+            "EUR": Decimal("4.000001"),
+            "USD": Decimal("12.5"),
+        }
+        assert (coupon["percent_off"], coupon["duration_in_months"]) == (None, None)
+
     def test_fills_in_what_is_left_out(self):
         plan = document(CATALOG)["plans"]["pro"]
 
@@ -39,22 +52,25 @@ class TestDocumentOf:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ("name: Pro", "nome: Pro", "Line 8: There is no field “nome” here"),
-            ("    name: Pro\n", "", "Line 6: “name” is missing."),
-            ("id: pro", "id: -pro", "Line 6: “-pro” is no id."),
-            ("id: pro", "id: [pro]", "Line 6: Here stands an id, not a list."),
-            ("123456789012.345678", "1e3", "Line 11: “1e3” is no number"),
-            ("123456789012.345678", ".5", "Line 11: “.5” is no number"),
-            ("123456789012.345678", "NaN", "Line 11: “NaN” is no number"),
-            ("123456789012.345678", "١٢", "Line 11: “١٢” is no number"),
-            ("123456789012.345678", "{a: 1}", "Line 11: Here stands a number, not fields."),
-            ("123456789012.345678", "5\n        soft_limit: yes", "Line 12: Write true or false"),
-            ("123456789012.345678", "5\n        cadence: WEEK", "Line 12: “WEEK” is none of MONTH"),
-            ("- credits: ai", "- credit: ai", "Line 10: Say one of “credits” or “feature”."),
+            ("name: Pro", "nome: Pro", "Line 12: There is no field “nome” here"),
+            ("    name: Pro\n", "", "Line 10: “name” is missing."),
+            ("id: pro", "id: -pro", "Line 10: “-pro” is no id."),
+            ("id: pro", "id: [pro]", "Line 10: Here stands an id, not a list."),
+            ("123456789012.345678", "1e3", "Line 15: “1e3” is no number"),
+            ("123456789012.345678", ".5", "Line 15: “.5” is no number"),
+            ("123456789012.345678", "NaN", "Line 15: “NaN” is no number"),
+            ("123456789012.345678", "١٢", "Line 15: “١٢” is no number"),
+            ("123456789012.345678", "{a: 1}", "Line 15: Here stands a number, not fields."),
+            ("123456789012.345678", "5\n        soft_limit: yes", "Line 16: Write true or false"),
+            ("123456789012.345678", "5\n        cadence: WEEK", "Line 16: “WEEK” is none of MONTH"),
+            ("- credits: ai", "- credit: ai", "Line 14: Say one of “credits” or “feature”."),
             ("product: studio", "product: studio\n    hidden_from: PAYWALL", "Here stands a list"),
             ("credit_types:", "credit_type:", "Line 2: There is no field “credit_type” here"),
             ("stipend_catalog: 1", "stipend_catalog: 2", "Line 1: “2” is none of 1."),
             ("  - id: ai\n", "  - {id: ai, name: x}\n  - id: ai\n", "first in line 3."),
+            ("USD: 12.50", "usd: 12.50", "Line 8: “usd” is no currency; write its three capitals"),
+            ("USD: 12.50", "USD: 1e3", "Line 8: “1e3” is no number"),
+            ("USD: 12.50", "USD: null", "Line 8: “null” is no number"),
             ("name: AI", 'name: "A\\u202eI"', "Line 4: This text contains characters"),
         ],
     )
@@ -78,6 +94,11 @@ class TestTextOf:
         assert text == (
             "stipend_catalog: 1\ncredit_types:\n  - id: a\n    name: A\n  - id: b\n    name: B\n"
         )
+
+    def test_writes_the_amounts_of_a_coupon_in_the_order_of_their_currencies(self):
+        text = shapes.text_of(document(CATALOG))
+
+        assert "    amounts_off:\n      EUR: 4.000001\n      USD: 12.5\n" in text
 
     def test_writes_amounts_without_needless_zeros_and_long_texts_in_lines(self):
         catalog = document(CATALOG.replace("123456789012.345678", "0.100"))
