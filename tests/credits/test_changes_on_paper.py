@@ -33,6 +33,7 @@ from tests.credits.paper import (
 from tests.credits.sources import a_plan_source, an_increment, an_override
 
 MOMENT = timedelta(microseconds=1)
+MID_MARCH = MARCH + timedelta(days=14)
 EXPIRE, VOID, CARRY = Ending.EXPIRE, Ending.VOID, Ending.CARRY
 HAND_OVER = Ending.HAND_OVER
 PLAN, ADDON, OTHER_ADDON = 1, 2, 3
@@ -589,21 +590,23 @@ class TestScheduledUpdate:
         cause: Cause = Cause.QUANTITY,
         today: list[CreditSource] | None = None,
         resets: bool = False,
+        held: set[int] | None = None,
+        at: datetime = FEBRUARY,
         **fields: Any,
     ) -> list[tuple[int, datetime, datetime | None, Ending | None, bool]]:
-        """Plan an update for February: source, start, planned end, its ending, if it is new."""
+        """Plan an update: of each source its start, planned end, its ending, if it is new."""
         sources = [a_plan_source()] if today is None else today
         changed = a_subscription(**fields)
 
         def change(cause: Cause, at: datetime, included: Sequence[CreditSource]) -> Change:
-            held = frozenset(source.source_id for source in included)
-            return Change(cause, resets, changed, at, held)
+            kept = {source.source_id for source in included} if held is None else held
+            return Change(cause, resets, changed, at, frozenset(kept))
 
         changes.plan(
             pool,
             [
                 (change(Cause.QUANTITY, MID_JANUARY, sources), recurring.in_force(sources)),
-                (change(cause, FEBRUARY, later), recurring.in_force(later)),
+                (change(cause, at, later), recurring.in_force(later)),
             ],
         )
         return [
@@ -729,22 +732,116 @@ class TestScheduledUpdate:
             (PLAN, NEXT_YEAR, None, None, True),
         ]
 
-    def test_takes_the_place_of_what_would_begin_after_it(self):
-        """A start in March that an update of February changes."""
+    @pytest.mark.parametrize(("at", "reset_at"), [(MARCH, MARCH), (MID_MARCH, APRIL)])
+    def test_lets_a_migration_wait_for_the_reset_that_is_next_by_then(self, at, reset_at):
+        """R14: what runs today has had other resets until then."""
+        pool = a_running_pool(a_plan(100))
+
+        said = self.foresee(
+            pool, a_plan_source(1200, cadence=Cadence.YEAR), cause=Cause.MIGRATION, at=at
+        )
+
+        assert said == [
+            (PLAN, JANUARY, reset_at, EXPIRE, False),
+            (PLAN, reset_at, None, None, True),
+        ]
+
+    @pytest.mark.parametrize(("at", "reset_at"), [(MARCH, MARCH), (MID_MARCH, APRIL)])
+    def test_lets_a_migration_wait_for_the_reset_of_what_has_yet_to_begin(self, at, reset_at):
+        """R14."""
+        said = self.foresee(
+            a_running_pool(),
+            a_plan_source(1200, cadence=Cadence.YEAR),
+            cause=Cause.MIGRATION,
+            at=at,
+            started_at=FEBRUARY,
+            billing_cycle_anchor=FEBRUARY,
+        )
+
+        assert said == [
+            (PLAN, FEBRUARY, reset_at, EXPIRE, False),
+            (PLAN, reset_at, None, None, True),
+        ]
+
+    def test_lets_an_override_of_a_migration_begin_at_the_first_reset(self):
+        """R14: at the end of the year, although the update takes effect in February."""
+        pool = a_running_pool(a_plan(1200, cadence="YEAR"))
+        yearly = a_plan_source(1200, cadence=Cadence.YEAR)
+
+        said = self.foresee(pool, yearly, an_override(500), cause=Cause.MIGRATION, today=[yearly])
+
+        assert said == [
+            (PLAN, JANUARY, NEXT_YEAR, EXPIRE, False),
+            (ADDON, NEXT_YEAR, None, None, True),
+        ]
+
+    def test_leaves_a_removal_to_the_reset_that_an_earlier_migration_chose(self):
+        """R14: it ends then by itself, so the update has nothing to end."""
+        pool = a_running_pool(
+            a_plan(100), an_increment_of(cadence="YEAR", ends_at=NEXT_YEAR, ending=EXPIRE)
+        )
+
+        said = self.foresee(pool, a_plan_source(100), held={PLAN, ADDON})
+
+        assert said == [(PLAN, JANUARY, None, None, False), (ADDON, JANUARY, None, None, False)]
+        assert (pool.schedules[1].ends_at, pool.schedules[1].ending) == (NEXT_YEAR, EXPIRE)
+
+    def test_leaves_a_removal_to_its_reset_beside_an_override_that_begins_with_it(self):
+        """R14: the override was put off, so it is not new, and suspends nothing at once."""
+        pool = a_running_pool(a_plan(1200, cadence="YEAR", ends_at=MARCH, ending=CARRY))
+        pool.schedules.append(an_override_of(500, starts_at=FEBRUARY, pk=8))
+
+        said = self.foresee(pool, an_override(600), today=[an_override(500)], held={PLAN, ADDON})
+
+        assert said == [
+            (PLAN, JANUARY, None, None, False),
+            (ADDON, FEBRUARY, FEBRUARY, VOID, False),
+            (ADDON, FEBRUARY, None, None, True),
+        ]
+
+    @pytest.mark.parametrize("started_at", [FEBRUARY, MARCH])
+    def test_takes_the_place_of_what_would_begin_with_or_after_it(self, started_at):
+        """A start in February or March that an update of February changes."""
         pool = a_running_pool()
 
         said = self.foresee(
             pool,
             a_plan_source(130),
             today=[a_plan_source(100)],
-            started_at=MARCH,
-            billing_cycle_anchor=MARCH,
+            started_at=started_at,
+            billing_cycle_anchor=started_at,
         )
 
         assert said == [
+            (PLAN, started_at, FEBRUARY, VOID, False),
+            (PLAN, started_at, None, None, True),
+        ]
+
+    def test_says_anew_what_follows_a_trial_that_goes_on_unchanged(self):
+        """R25."""
+        pool = a_running_pool(a_plan(100, name="Pro", ends_at=MARCH, ending=EXPIRE))
+
+        said = self.foresee(pool, a_plan_source(100), trial_ends_at=MARCH)
+
+        assert said == [
+            (PLAN, JANUARY, None, None, False),
             (PLAN, MARCH, FEBRUARY, VOID, False),
             (PLAN, MARCH, None, None, True),
         ]
+
+    def test_changes_a_trial_and_what_follows_it(self):
+        """R25, R27: the trial hands over to the update; what follows begins when it would have."""
+        pool = a_running_pool(a_plan(100, ends_at=MARCH, ending=EXPIRE))
+
+        said = self.foresee(pool, a_plan_source(130), trial_ends_at=MARCH)
+
+        assert said == [
+            (PLAN, JANUARY, FEBRUARY, HAND_OVER, False),
+            (PLAN, MARCH, FEBRUARY, VOID, False),
+            (PLAN, FEBRUARY, None, None, True),
+            (PLAN, MARCH, None, None, True),
+        ]
+        assert [each.ends_at for each in pool.schedules] == [MARCH, None, MARCH, None]
 
     def test_is_taken_back_by_the_next_change(self):
         pool = a_running_pool(a_plan(100))
