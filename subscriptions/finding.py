@@ -65,10 +65,12 @@ def lock_row(pk: int, now: datetime) -> Subscription:
     Its customer is locked before, unless its start and end stay what they are. An update
     that has taken effect is written down first.
     """
-    rows = Subscription.objects.select_for_update(of=("self",)).select_related(
+    # Locked before it is joined: a row that another transaction points elsewhere while
+    # PostgreSQL waits for it matches nothing that was joined before, and would be missing.
+    Subscription.objects.select_for_update().values_list("pk").get(pk=pk)
+    subscription = Subscription.objects.select_related(
         "customer", "paying_customer", "product", "resource", "plan", "plan_version"
-    )
-    subscription = rows.get(pk=pk)
+    ).get(pk=pk)
     scheduled.write_down(subscription, now)
     return subscription
 
