@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Behaviour, Coupon, CreditType, Package
@@ -167,6 +167,28 @@ class TestScreens:
 
 
 class TestForms:
+    def test_follow_what_was_chosen_before_their_script_was_there(
+        self, page: Page, shop: Shop
+    ) -> None:
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        now = timezone.now()
+        a_published_plan("Without add-ons", product=shop.pro.product, now=now)
+        newcomer = a_customer("Newcomer", now=now)
+        person = Person(page)
+        person.sign_in()
+        page.route("**/live_form.js", hold)
+        page.goto(f"/admin/subscriptions/customer/{newcomer.pk}/subscribe/", wait_until="commit")
+
+        expect(person.field("Extra credits")).to_have_count(0)
+        person.choose(Plan=shop.pro.name)
+        held[0].continue_()
+
+        expect(person.field("Extra credits")).to_be_visible()
+
     def test_make_one_object_of_a_double_click(self, page: Page, live_server: LiveServer) -> None:
         person = Person(page)
         person.sign_in()

@@ -9,10 +9,20 @@
 
 const PAUSE = 250; // milliseconds after the last key
 
+const differs = (field) => {
+  if (field.options) {
+    const first = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(0, first);
+  }
+  return field.checked !== field.defaultChecked || field.value !== field.defaultValue;
+};
+
 for (const form of document.querySelectorAll("form[data-live]")) {
   const outdated = new Set();
   let latest = 0;
   let waiting = 0;
+  const buttons = form.querySelectorAll("[data-live-button]");
+  const offer = (isOffered) => buttons.forEach((button) => { button.hidden = !isOffered; });
 
   const refresh = async (...parts) => {
     for (const part of parts) outdated.add(part);
@@ -20,7 +30,9 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     const sent = new FormData(form);
     sent.set("refresh", "1");
     const answer = await fetch(form.action, { method: "POST", body: sent }).catch(() => null);
-    if (!answer || !answer.ok || number !== latest) return;
+    if (number !== latest) return;
+    offer(!answer || !answer.ok);
+    if (!answer || !answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (number !== latest) return;
     const focused = document.activeElement ? document.activeElement.id : "";
@@ -48,5 +60,7 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     latest++; // an answer under way knows nothing of what is typed, and must not replace it
     waiting = setTimeout(() => refresh("summary"), PAUSE);
   });
-  for (const button of form.querySelectorAll("[data-live-button]")) button.hidden = true;
+  offer(false);
+  // Somebody chose before this script was there, or came back to what they had chosen.
+  if ([...form.querySelectorAll("[data-reshapes]")].some(differs)) refresh("fields", "summary");
 }
