@@ -66,9 +66,11 @@ class Person:
             self.field(label).check()
 
     def reads(self, *texts: str, within: str = "#main") -> None:
-        """See these texts."""
+        """See these texts, in whatever letters the style sheet shows them."""
         for text in texts:
-            expect(self.page.locator(within)).to_contain_text(text, use_inner_text=True)
+            expect(self.page.locator(within)).to_contain_text(
+                text, use_inner_text=True, ignore_case=True
+            )
 
 
 def _ending(name: str) -> re.Pattern[str]:

@@ -67,7 +67,7 @@ class TestPublication:
         tasks.roll_out()
         manager.open("Rollouts")
         manager.click("Rollout of Pro v2")
-        manager.reads("COMPLETED", "1000", "Changed since the review")
+        manager.reads("Completed", "1000", "Changed since the review")
 
     def test_leads_from_older_versions_to_the_latest(self, page: Page, plan: Package) -> None:
         """R10: prices come with the migration alone."""
@@ -93,7 +93,7 @@ class TestPublication:
         manager.reads("2 subscriptions are migrated in the background.")
         tasks.roll_out()
         page.reload()
-        manager.reads("COMPLETED")
+        manager.reads("Completed")
 
         assert {row.prices[0]["amount"] for row in Subscription.objects.all()} == {"59"}
 
