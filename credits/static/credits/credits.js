@@ -2,11 +2,6 @@
 
 "use strict";
 
-const differs = (select) => {
-  const first = [...select.options].findIndex((option) => option.defaultSelected);
-  return select.selectedIndex !== Math.max(0, first);
-};
-
 for (const form of document.querySelectorAll("form[data-at-once]")) {
   form.addEventListener("change", () => form.requestSubmit());
   // Somebody chose before this script was there.

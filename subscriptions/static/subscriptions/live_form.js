@@ -9,14 +9,6 @@
 
 const PAUSE = 250; // milliseconds after the last key
 
-const differs = (field) => {
-  if (field.options) {
-    const first = [...field.options].findIndex((option) => option.defaultSelected);
-    return field.selectedIndex !== Math.max(0, first);
-  }
-  return field.checked !== field.defaultChecked || field.value !== field.defaultValue;
-};
-
 for (const form of document.querySelectorAll("form[data-live]")) {
   const outdated = new Set();
   let latest = 0;
