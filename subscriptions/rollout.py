@@ -1,12 +1,10 @@
 """Subscriptions move to another version of what they have (R10, R12–R14)."""
 
-import logging
 from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import InterfaceError, OperationalError
 from django.db.models import Count, Q
 
 from catalog import drafts
@@ -29,16 +27,12 @@ from subscriptions.models import (
 )
 from subscriptions.models.subscriptions import SubscriptionQuerySet
 from subscriptions.parts import Parts
-from workspace import activity
-from workspace.actors import Actor, ActorKind
+from workspace import activity, runs
+from workspace.actors import Actor
 from workspace.acts import act, together
-from workspace.errors import Busy, Conflict, DomainError, UnknownObject
+from workspace.errors import Busy, Conflict, UnknownObject
 from workspace.json import plain
-from workspace.tracing import current_trace_id
-
-logger = logging.getLogger(__name__)
-
-LONGEST_MESSAGE = 255
+from workspace.models.runs import in_the_name_of
 
 
 class UnknownRollout(UnknownObject):
@@ -106,10 +100,8 @@ def announce(
         package_id=version.package_id,
         report=report,
         total=behind(version, now).count(),
-        actor_kind=actor.kind,
-        actor_id=actor.identifier,
-        actor_name=actor.name,
         created_at=now,
+        **in_the_name_of(actor),
     )
 
 
@@ -176,10 +168,8 @@ def begin_migration(
         kind=RolloutKind.MIGRATION,
         from_numbers=sorted(set(from_numbers)),
         at_period_end=at_period_end,
-        actor_kind=actor.kind,
-        actor_id=actor.identifier,
-        actor_name=actor.name,
         created_at=now,
+        **in_the_name_of(actor),
     )
     run.total = _concerned(run, now).count()
     if not run.total:
@@ -214,22 +204,17 @@ def move(*, run: RolloutRun, subscription_pk: int, now: datetime) -> bool:
     A failure is noted in place of the move, so that one subscription in trouble does not hold
     up the others (F8). False if it must be tried again later.
     """
-    try:
+
+    def work() -> None:
         if run.kind == RolloutKind.MIGRATION:
             together(lambda: _migrate(run, subscription_pk, now))
         else:
             _move(run_id=run.pk, subscription_pk=subscription_pk, now=now)
-    except (Busy, OperationalError, InterfaceError):
-        return False
-    except DomainError as error:
-        _note_failure(
-            run_id=run.pk, subscription_pk=subscription_pk, message=error.message, now=now
-        )
-    except Exception:
-        logger.exception("Moving a subscription failed.")
-        message = f"Something went wrong on our side; trace id {current_trace_id()}."
+
+    def note_failure(message: str) -> None:
         _note_failure(run_id=run.pk, subscription_pk=subscription_pk, message=message, now=now)
-    return True
+
+    return runs.attempt(work, note_failure)
 
 
 @act
@@ -247,7 +232,7 @@ def conclude(*, run_id: int, now: datetime) -> RolloutStatus | None:
     activity.record(
         "package.rolled_out",
         subject=run.package,
-        actor=_actor(run),
+        actor=run.actor,
         now=now,
         payload={"version": run.version.number, "status": status},
     )
@@ -393,8 +378,8 @@ def _move(*, run_id: int, subscription_pk: int, now: datetime) -> None:
     subscription.updated_at = now
     subscription.save(update_fields=["updated_at"])
     payload = {"package": run.package.public_id, "version": [before, run.version.number]}
-    news.record("subscription.migrated", subscription, payload, actor=_actor(run), now=now)
-    given = news.tell(subscription, Cause.MIGRATION, actor=_actor(run), now=now)
+    news.record("subscription.migrated", subscription, payload, actor=run.actor, now=now)
+    given = news.tell(subscription, Cause.MIGRATION, actor=run.actor, now=now)
     granted = _by_name(given)
     RolloutResult.objects.create(
         run=run,
@@ -414,7 +399,7 @@ def _migrate(run: RolloutRun, subscription_pk: int, now: datetime) -> None:
         migrate(
             subscription_id=rows.get(pk=subscription_pk),
             at_period_end=run.at_period_end,
-            actor=_actor(run),
+            actor=run.actor,
             now=now,
         )
 
@@ -439,7 +424,7 @@ def _note_failure(*, run_id: int, subscription_pk: int, message: str, now: datet
         subscription_id=subscription_pk,
         defaults={
             "outcome": RolloutOutcome.FAILED,
-            "message": message[:LONGEST_MESSAGE],
+            "message": message,
             "created_at": now,
         },
     )
@@ -541,8 +526,3 @@ def _is_noted(run: RolloutRun, subscription_pk: int) -> bool:
 def _finish(run: RolloutRun, status: RolloutStatus, now: datetime) -> None:
     run.status, run.finished_at = status, now
     run.save(update_fields=["status", "finished_at"])
-
-
-def _actor(run: RolloutRun) -> Actor:
-    """Whoever published: the run acts for them."""
-    return Actor(ActorKind(run.actor_kind), run.actor_id, run.actor_name)

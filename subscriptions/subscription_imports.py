@@ -1,12 +1,9 @@
 """Many subscriptions come from another system at once: handed in, then started one by one."""
 
-import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-
-from django.db import InterfaceError, OperationalError
 
 from catalog.models import Package, PackageKind
 from subscriptions import provisioning
@@ -18,21 +15,26 @@ from subscriptions.models import (
     SubscriptionImport,
     SubscriptionImportRow,
 )
-from workspace import activity
-from workspace.actors import Actor, ActorKind
+from workspace import activity, runs
+from workspace.actors import Actor
 from workspace.acts import act
-from workspace.errors import BadInput, Busy, DomainError
+from workspace.errors import BadInput, Conflict, UnknownObject
 from workspace.ids import new_public_id
-from workspace.tracing import current_trace_id
-
-logger = logging.getLogger(__name__)
+from workspace.models.runs import in_the_name_of
 
 MOST_AT_ONCE = 1000
-LONGEST_MESSAGE = 255
 
 
 class InvalidSubscriptions(BadInput):
     """Some subscriptions of an import can never be started; `rows` says which, and why."""
+
+
+class UnknownImport(UnknownObject):
+    """There is no such import."""
+
+
+class NothingFailed(Conflict):
+    """No row of the import failed, or it is not over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +72,7 @@ def hand_in(*, arrivals: Sequence[Arrival], actor: Actor, now: datetime) -> Subs
             rows=faults,
         )
     run = SubscriptionImport.objects.create(
-        public_id=new_public_id("task"),
-        actor_kind=actor.kind,
-        actor_id=actor.identifier,
-        actor_name=actor.name,
-        created_at=now,
+        public_id=new_public_id("task"), created_at=now, **in_the_name_of(actor)
     )
     SubscriptionImportRow.objects.bulk_create(
         SubscriptionImportRow(
@@ -92,10 +90,12 @@ def hand_in(*, arrivals: Sequence[Arrival], actor: Actor, now: datetime) -> Subs
     return run
 
 
-def next_rows(run_id: int, *, at_most: int) -> list[int]:
-    """Inner keys of rows that nobody has tried yet."""
-    waiting = SubscriptionImportRow.objects.filter(run=run_id, outcome=ImportOutcome.PENDING)
-    return list(waiting.order_by("place").values_list("pk", flat=True)[:at_most])
+def next_rows(run_id: int, *, at_most: int, after: int = 0) -> list[int]:
+    """Inner keys of rows that nobody has tried yet, those above `after`; keys are in order."""
+    waiting = SubscriptionImportRow.objects.filter(
+        run=run_id, outcome=ImportOutcome.PENDING, pk__gt=after
+    )
+    return list(waiting.order_by("pk").values_list("pk", flat=True)[:at_most])
 
 
 def bring_in(*, row_id: int, now: datetime) -> bool:
@@ -105,7 +105,8 @@ def bring_in(*, row_id: int, now: datetime) -> bool:
     stop anywhere, run twice and be handed in twice.
     """
     row = SubscriptionImportRow.objects.select_related("run").get(pk=row_id)
-    try:
+
+    def work() -> None:
         known = Subscription.objects.filter(public_id=row.subscription_id).select_related(
             "customer", "plan"
         )
@@ -113,17 +114,13 @@ def bring_in(*, row_id: int, now: datetime) -> bool:
         if existing is not None:
             _note(row_id=row_id, **_of_known(existing, row.order), now=now)
         else:
-            provisioning.start(**_order(row.order), actor=_actor(row.run), now=now)
+            provisioning.start(**_order(row.order), actor=row.run.actor, now=now)
             _note(row_id=row_id, outcome=ImportOutcome.SUCCEEDED, now=now)
-    except (Busy, OperationalError, InterfaceError):
-        return False
-    except DomainError as error:
-        _note(row_id=row_id, outcome=ImportOutcome.FAILED, message=error.message, now=now)
-    except Exception:
-        logger.exception("Importing a subscription failed.")
-        message = f"Something went wrong on our side; trace id {current_trace_id()}."
+
+    def note_failure(message: str) -> None:
         _note(row_id=row_id, outcome=ImportOutcome.FAILED, message=message, now=now)
-    return True
+
+    return runs.attempt(work, note_failure)
 
 
 @act
@@ -136,9 +133,36 @@ def conclude(*, run_id: int, now: datetime) -> None:
 
 
 @act
+def retry(*, run_id: int, actor: Actor, now: datetime) -> int:
+    """Let an import that is over try once more what failed; answers how many rows.
+
+    Raises:
+        UnknownImport: there is none.
+        NothingFailed: nothing failed, or it is not over.
+    """
+    run = SubscriptionImport.objects.select_for_update().filter(pk=run_id).first()
+    if run is None:
+        raise UnknownImport("There is no such import.")
+    failed = run.rows.filter(outcome=ImportOutcome.FAILED)
+    if run.finished_at is None or not failed.exists():
+        raise NothingFailed("Nothing failed, or the import is not over yet.")
+    number = failed.update(outcome=ImportOutcome.PENDING, message="", finished_at=None)
+    run.finished_at = None
+    run.save(update_fields=["finished_at"])
+    activity.record(
+        "subscription.import_retried",
+        subject=("import", run.public_id),
+        actor=actor,
+        now=now,
+        payload={"rows": number},
+    )
+    return number
+
+
+@act
 def _note(*, row_id: int, outcome: ImportOutcome, message: str = "", now: datetime) -> None:
     SubscriptionImportRow.objects.filter(pk=row_id, outcome=ImportOutcome.PENDING).update(
-        outcome=outcome, message=message[:LONGEST_MESSAGE], finished_at=now
+        outcome=outcome, message=message, finished_at=now
     )
 
 
@@ -220,8 +244,3 @@ def _order(stored: dict[str, Any]) -> provisioning.Order:
 
 def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-def _actor(run: SubscriptionImport) -> Actor:
-    """Whoever handed it in: it happens in their name."""
-    return Actor(ActorKind(run.actor_kind), run.actor_id, run.actor_name)

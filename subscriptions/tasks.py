@@ -7,10 +7,7 @@ from django.utils import timezone
 
 from subscriptions import impacts, rollout, subscription_imports, updates
 from subscriptions.models import ImpactReport, RolloutRun, SubscriptionImport
-from subscriptions.subscription_imports import MOST_AT_ONCE
-
-BATCH = 200
-TIME_BUDGET = 30  # seconds, well under the queue's timeout
+from workspace import runs
 
 
 def write_down_updates(now: datetime | None = None) -> int:
@@ -25,17 +22,11 @@ def import_subscriptions(now: datetime | None = None) -> int:
     stopping anywhere is harmless.
     """
     now = now or timezone.now()
-    deadline = time.monotonic() + TIME_BUDGET
-    tried = 0
-    for run_id in (
-        SubscriptionImport.objects.unfinished().order_by("pk").values_list("pk", flat=True)
-    ):
-        for row_id in subscription_imports.next_rows(run_id, at_most=MOST_AT_ONCE):
-            if time.monotonic() >= deadline:
-                return tried
-            tried += subscription_imports.bring_in(row_id=row_id, now=now)
-        subscription_imports.conclude(run_id=run_id, now=now)
-    return tried
+    deadline = runs.deadline()
+    unfinished = SubscriptionImport.objects.unfinished().order_by("pk")
+    return sum(
+        _bring_in(run_id, now, deadline) for run_id in unfinished.values_list("pk", flat=True)
+    )
 
 
 def roll_out(now: datetime | None = None) -> int:
@@ -45,9 +36,9 @@ def roll_out(now: datetime | None = None) -> int:
     once or stopping anywhere is harmless. One run in trouble does not hold up the others.
     """
     now = now or timezone.now()
-    deadline = time.monotonic() + TIME_BUDGET
-    runs = RolloutRun.objects.unfinished().select_related("version__package")
-    return sum(_work_on(run, now, deadline) for run in runs.order_by("created_at", "pk"))
+    deadline = runs.deadline()
+    unfinished = RolloutRun.objects.unfinished().select_related("version__package")
+    return sum(_move(run, now, deadline) for run in unfinished.order_by("created_at", "pk"))
 
 
 def preview_impacts(now: datetime | None = None) -> int:
@@ -56,7 +47,7 @@ def preview_impacts(now: datetime | None = None) -> int:
     A batch is a transaction, and a report remembers how far it is.
     """
     now = now or timezone.now()
-    deadline = time.monotonic() + TIME_BUDGET
+    deadline = runs.deadline()
     batches = 0
     for report_id in ImpactReport.objects.unfinished().order_by("pk").values_list("pk", flat=True):
         while time.monotonic() < deadline and impacts.proceed(report_id=report_id, now=now):
@@ -64,16 +55,26 @@ def preview_impacts(now: datetime | None = None) -> int:
     return batches
 
 
-def _work_on(run: RolloutRun, now: datetime, deadline: float) -> int:
+def _bring_in(run_id: int, now: datetime, deadline: float) -> int:
+    """Start the subscriptions of one import until none is left or the time is over."""
+    worked = runs.work_off(
+        lambda after: subscription_imports.next_rows(run_id, at_most=runs.BATCH, after=after),
+        lambda row_id: subscription_imports.bring_in(row_id=row_id, now=now),
+        until=deadline,
+    )
+    if worked.looked_at_all:
+        subscription_imports.conclude(run_id=run_id, now=now)
+    return worked.tried
+
+
+def _move(run: RolloutRun, now: datetime, deadline: float) -> int:
     """Move the subscriptions of one run until none is left or the time is over."""
     rollout.begin(run_id=run.pk)
-    moved = last = 0
-    while batch := rollout.next_batch(run, now, at_most=BATCH, after=last):
-        for subscription_pk in batch:
-            if time.monotonic() >= deadline:
-                return moved
-            moved += rollout.move(run=run, subscription_pk=subscription_pk, now=now)
-        last = batch[-1]
-    # What was busy is still there, and the next tick tries it again.
-    rollout.conclude(run_id=run.pk, now=now)
-    return moved
+    worked = runs.work_off(
+        lambda after: rollout.next_batch(run, now, at_most=runs.BATCH, after=after),
+        lambda pk: rollout.move(run=run, subscription_pk=pk, now=now),
+        until=deadline,
+    )
+    if worked.looked_at_all:  # what was busy is still there, and the next tick tries it again
+        rollout.conclude(run_id=run.pk, now=now)
+    return worked.tried

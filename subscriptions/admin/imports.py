@@ -1,5 +1,6 @@
 """Imports of subscriptions: how far they are, and what came of every row."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -7,8 +8,10 @@ from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from subscriptions import subscription_imports
 from subscriptions.models import ImportOutcome, SubscriptionImport, SubscriptionImportRow
-from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin
+from workspace.actors import Actor
+from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin, button
 from workspace.templatetags.stipend import instant
 
 MOST_ROWS = 200
@@ -92,3 +95,15 @@ class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
     def state(self, obj: SubscriptionImport) -> str:
         """How far it is."""
         return "Finished" if obj.finished_at else "In progress"
+
+    @button(
+        "Try failed ones again",
+        permission="subscriptions.add_subscription",
+        icon="restart_alt",
+        description="The worker takes up again every subscription that could not be started.",
+        is_available=lambda run: run.finished_at is not None and run.failed > 0,
+    )
+    def retry(self, run: SubscriptionImport, actor: Actor, now: datetime) -> str:
+        """Try once more what failed."""
+        subscription_imports.retry(run_id=run.pk, actor=actor, now=now)
+        return "What failed is tried again in the background."

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from workspace.ids import PublicIdField
 from workspace.json import ExactEncoder
+from workspace.models.runs import Run
 
 
 class ImportOutcome(models.TextChoices):
@@ -26,15 +27,10 @@ class ImportQuerySet(models.QuerySet["SubscriptionImport"]):
         return self.filter(finished_at=None)
 
 
-class SubscriptionImport(models.Model):
+class SubscriptionImport(Run):
     """Many subscriptions that were handed in at once; the worker starts one after the other."""
 
     public_id = PublicIdField("ID", unique=True)
-    actor_kind = models.CharField(max_length=16)
-    actor_id = models.CharField(max_length=255)
-    actor_name = models.CharField(max_length=255)
-    created_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True)
 
     objects = ImportQuerySet.as_manager()
 

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from workspace.json import ExactEncoder
+from workspace.models.runs import Run
 
 
 class RolloutStatus(models.TextChoices):
@@ -44,7 +45,7 @@ class RolloutQuerySet(models.QuerySet["RolloutRun"]):
         return self.filter(status__in=UNFINISHED)
 
 
-class RolloutRun(models.Model):
+class RolloutRun(Run):
     """One publication for all customers, or one migration of many, and what became of it.
 
     The work of a publication is found by looking for subscriptions on older versions, that of a
@@ -62,11 +63,6 @@ class RolloutRun(models.Model):
     total = models.PositiveIntegerField(default=0)
     package = models.ForeignKey("catalog.Package", models.PROTECT, related_name="rollouts")
     status = models.CharField(max_length=20, choices=RolloutStatus, default=RolloutStatus.PENDING)
-    actor_kind = models.CharField(max_length=16)
-    actor_id = models.CharField(max_length=255)
-    actor_name = models.CharField(max_length=255)
-    created_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True)
     report = models.ForeignKey(
         "subscriptions.ImpactReport",
         models.SET_NULL,

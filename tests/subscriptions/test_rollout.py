@@ -38,7 +38,7 @@ from tests.builders import (
     reloaded,
     some_credits,
 )
-from workspace import activity
+from workspace import activity, runs
 from workspace.actors import SYSTEM
 from workspace.acts import TooBusy
 from workspace.errors import Conflict
@@ -183,7 +183,7 @@ class TestRollOut:
         assert RolloutResult.objects.count() == 3
 
     def test_works_in_batches(self, monkeypatch):
-        monkeypatch.setattr(tasks, "BATCH", 2)
+        monkeypatch.setattr(runs, "BATCH", 2)
         plan = a_published_plan()
         for _ in range(5):
             a_subscription(plan=plan)

@@ -12,7 +12,12 @@ from subscriptions.models import (
     SubscriptionImport,
     SubscriptionImportRow,
 )
-from subscriptions.subscription_imports import Arrival, InvalidSubscriptions
+from subscriptions.subscription_imports import (
+    Arrival,
+    InvalidSubscriptions,
+    NothingFailed,
+    UnknownImport,
+)
 from tests.builders import (
     NOW,
     a_customer,
@@ -22,6 +27,7 @@ from tests.builders import (
 )
 from workspace.actors import SYSTEM
 from workspace.errors import Busy
+from workspace.models import Activity
 
 pytestmark = pytest.mark.django_db
 
@@ -166,3 +172,39 @@ class TestBringIn:
 
         assert tasks.import_subscriptions(LATER) == 1
         assert outcomes(run) == [ImportOutcome.SUCCEEDED]
+
+
+class TestRetry:
+    def test_lets_only_what_failed_be_tried_again(self, customers, plan_id):
+        run = hand_in(an_arrival(), an_arrival("s2"), an_arrival("s3", "globex"))
+        tasks.import_subscriptions(NOW)
+        assert outcomes(run) == [
+            ImportOutcome.SUCCEEDED,
+            ImportOutcome.FAILED,
+            ImportOutcome.SUCCEEDED,
+        ]
+        Subscription.objects.filter(public_id="s1").update(ends_at=LATER, end_reason="CANCELED")
+
+        assert subscription_imports.retry(run_id=run.pk, actor=SYSTEM, now=LATER) == 1
+
+        assert outcomes(run)[1] == ImportOutcome.PENDING
+        assert tasks.import_subscriptions(LATER + timedelta(days=1)) == 1
+        assert outcomes(run) == [ImportOutcome.SUCCEEDED] * 3
+        assert Subscription.objects.count() == 3
+        [told] = Activity.objects.filter(event="subscription.import_retried")
+        assert (told.subject_id, told.payload) == (run.public_id, {"rows": 1})
+
+    def test_is_refused_while_it_runs_and_where_nothing_failed(self, customers, plan_id):
+        run = hand_in(an_arrival())
+
+        with pytest.raises(NothingFailed):
+            subscription_imports.retry(run_id=run.pk, actor=SYSTEM, now=NOW)
+        tasks.import_subscriptions(NOW)
+        with pytest.raises(NothingFailed):
+            subscription_imports.retry(run_id=run.pk, actor=SYSTEM, now=NOW)
+
+        assert outcomes(run) == [ImportOutcome.SUCCEEDED]
+
+    def test_is_refused_for_an_import_that_is_not_there(self, db):
+        with pytest.raises(UnknownImport):
+            subscription_imports.retry(run_id=1, actor=SYSTEM, now=NOW)

@@ -6,6 +6,7 @@ from subscriptions import subscription_imports, tasks
 from subscriptions.models import SubscriptionImport
 from subscriptions.subscription_imports import Arrival
 from tests.builders import NOW, a_customer, a_published_plan
+from tests.workspace.admin.conftest import words
 from workspace.actors import SYSTEM
 
 IMPORTS = "/admin/subscriptions/subscriptionimport/"
@@ -51,3 +52,33 @@ class TestImports:
 
         with django_assert_num_queries(4):
             reader.get(IMPORTS)
+
+
+class TestRetry:
+    def test_lets_support_try_failed_ones_again(self, support, run):
+        tasks.import_subscriptions(NOW)
+        page = f"{IMPORTS}{run.pk}/change/"
+        assert "Try failed ones again" in support.get(page).content.decode()
+
+        answer = support.press(f"{IMPORTS}{run.pk}/retry/")
+
+        assert words(answer) == ["What failed is tried again in the background."]
+        assert (answer.context["left"], answer.context["is_running"]) == (1, True)
+
+    def test_is_forbidden_to_those_who_only_look(self, reader, run):
+        tasks.import_subscriptions(NOW)
+
+        assert reader.post(f"{IMPORTS}{run.pk}/retry/").status_code == 403
+        assert "Try failed" not in reader.get(f"{IMPORTS}{run.pk}/change/").content.decode()
+        assert run.rows.filter(outcome="FAILED").count() == 1
+
+    def test_says_what_is_stale(self, support, run):
+        tasks.import_subscriptions(NOW)
+        asked = support.get(f"{IMPORTS}{run.pk}/retry/")
+        support.press(f"{IMPORTS}{run.pk}/retry/")
+
+        answer = support.post(f"{IMPORTS}{run.pk}/retry/", {"once": asked.context["once"]})
+
+        assert answer.context["form"].non_field_errors() == [
+            "Nothing failed, or the import is not over yet."
+        ]
