@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from tests.builders import NOW
 from workspace import keys
 from workspace.actors import SYSTEM
+from workspace.json import dumps
 from workspace.models import KeyKind
 
 
@@ -44,13 +45,13 @@ class Application:
 
     def post(self, path: str, body: Any = None, **headers: str) -> Answer:
         """POST `body`; headers as keywords, such as `idempotency_key`."""
-        text = "" if body is None else json.dumps(body, default=_number)
+        text = "" if body is None else dumps(body)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._call("POST", path, body=text, headers=named)
 
     def patch(self, path: str, body: Any) -> Answer:
         """PATCH `body`."""
-        return self._call("PATCH", path, body=json.dumps(body, default=_number))
+        return self._call("PATCH", path, body=dumps(body))
 
     def delete(self, path: str) -> Answer:
         """DELETE."""
@@ -116,11 +117,3 @@ class Application:
             )
         exact = json.loads(response.content, parse_float=Decimal)
         return Answer(response.status_code, exact, response.headers)
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{value!r} does not go into a body.")

@@ -11,7 +11,7 @@ from typing import Any
 
 from catalog.models import CreditType, Feature, Package
 from credits import resets
-from subscriptions import tasks, updates
+from subscriptions import tasks
 from tests.application import Application
 from tests.builders import (
     a_credit_type,
@@ -20,7 +20,6 @@ from tests.builders import (
     a_published_plan,
     some_credits,
 )
-from workspace.actors import SYSTEM
 
 
 def on(year: int, month: int, day: int, hour: int = 10, minute: int = 0) -> datetime:
@@ -70,11 +69,12 @@ class Story(Application):
         answer = self.patch(f"subscriptions/{subscription}", changes)
         assert answer.status == 200, answer.body
 
-    def move(self, subscription: str, plan: Package) -> None:
-        """People put the subscription on another plan, which the API has no operation for."""
-        updates.change_plan(
-            subscription_id=subscription, plan_id=plan.public_id, actor=SYSTEM, now=self.now
-        )
+    def move(self, subscription: str, plan: Package, **fields: Any) -> None:
+        """The subscription goes over to another plan at once: an order for that plan does it."""
+        body = {"customerId": "acme", "planId": plan.public_id, "scheduleStrategy": "IMMEDIATE"}
+        answer = self.post("subscriptions", {**body, **fields})
+        assert answer.status == 201, answer.body
+        assert answer.data["subscription"]["id"] == subscription
 
     def event(self, name: str, key: str, customer: str = "acme", **fields: Any) -> None:
         """Something happens in the application."""

@@ -138,7 +138,22 @@ class TestPlan:
         story.now = on(2026, 2, 1)
         assert story.left(credit_type) == 500
 
-    @pytest.mark.parametrize(("usage_reset", "left"), [(ALWAYS, 100), (NEVER, 0)])
+    def test_up_with_a_new_anchor_resets_where_the_product_says_so(self, story):
+        """R31: BILLING_PERIOD_CHANGE carries nothing into a period that begins now."""
+        small, large, credit_type = two_plans(WITH_THE_PERIOD)
+        subscription = story.subscribe(small)
+        story.use(credit_type, 60)
+        story.now = on(2026, 1, 15)
+
+        story.move(subscription, large, billingCycleAnchor="NOW")
+
+        assert story.left(credit_type) == 500
+        answer = story.check("acme", credit_type.public_id)
+        assert answer["usagePeriodEnd"] == "2026-02-15T10:00:00.000Z"
+
+    @pytest.mark.parametrize(
+        ("usage_reset", "left"), [(ALWAYS, 100), (NEVER, 0), (WITH_THE_PERIOD, 0)]
+    )
     def test_down_gives_what_the_product_says(self, story, usage_reset, left):
         """R31, fourth and fifth example: 500 with 460 used, then 100."""
         small, large, credit_type = two_plans(usage_reset)
