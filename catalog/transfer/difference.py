@@ -7,7 +7,8 @@ import yaml
 
 from catalog.comparison import Change, Kind
 from catalog.models import BillingModel, BillingPeriod
-from catalog.transfer.shapes import SECTIONS, Document, Dumper, Entry
+from catalog.transfer.kinds import Entry
+from catalog.transfer.shapes import SECTIONS, Document, Dumper
 
 NOUNS = {
     "credit_types": "Credit type",

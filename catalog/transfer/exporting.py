@@ -23,7 +23,8 @@ from catalog.models import (
     Product,
 )
 from catalog.transfer import shapes
-from catalog.transfer.shapes import Document, Entry, text_of
+from catalog.transfer.kinds import Entry
+from catalog.transfer.shapes import Document, text_of
 from workspace import activity
 from workspace.actors import Actor
 from workspace.acts import act

@@ -31,8 +31,9 @@ from catalog.models import (
 from catalog.prices import NewCharge, NewMapping
 from catalog.publishing import Audience
 from catalog.transfer import exporting, shapes
+from catalog.transfer.kinds import Entry
 from catalog.transfer.reading import FileRefused
-from catalog.transfer.shapes import Document, Entry
+from catalog.transfer.shapes import Document
 from workspace.actors import Actor
 from workspace.errors import Busy, Conflict, DomainError
 

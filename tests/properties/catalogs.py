@@ -16,7 +16,8 @@ from catalog.models import (
     TrialUnit,
 )
 from catalog.transfer import shapes
-from catalog.transfer.shapes import Document, Entry
+from catalog.transfer.kinds import Entry
+from catalog.transfer.shapes import Document
 from workspace.text import shows
 
 # Whatever shows: all scripts and signs, but no control characters and no halves of characters.
