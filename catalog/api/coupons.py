@@ -20,7 +20,7 @@ from catalog.coupons import CouponFields, UnknownCoupon
 from catalog.models import Coupon, CouponType
 from catalog.models.coupons import LONGEST_DURATION, WHOLE
 from workspace.api.camel import CamelMixin
-from workspace.api.currencies import CODES, CurrencyField, wire_currency
+from workspace.api.currencies import CurrencyField, wire_currency
 from workspace.api.fields import (
     AmountField,
     MetadataField,
@@ -29,6 +29,7 @@ from workspace.api.fields import (
     wire_instant,
 )
 from workspace.api.responses import Response
+from workspace.currencies import CURRENCIES
 
 
 class PercentField(AmountField):
@@ -56,7 +57,7 @@ class AmountsOff(serializers.ListField):
     default_error_messages = {"twice": "There are two amounts in {currency}."}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(child=AmountOffBody(), max_length=len(CODES), **kwargs)
+        super().__init__(child=AmountOffBody(), max_length=len(CURRENCIES), **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         amounts: dict[str, Decimal] = {}

@@ -146,6 +146,7 @@ def product_entry(product: Product) -> Entry:
         start_plan=_id(product.start_plan),
         end=product.end_setup,
         downgrade_plan=_id(product.downgrade_plan),
+        downgrade_takes_effect=product.downgrade_time,
         cancellation=product.cancellation_time,
         prorate_at_period_end=product.prorate_at_period_end,
         usage_reset=product.usage_reset,

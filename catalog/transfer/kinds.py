@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from django.core.exceptions import ValidationError
 
 from catalog.transfer.reading import Fields, FileRefused, Items, Node, Scalar
+from workspace.currencies import CURRENCIES
 from workspace.ids import is_public_id
 from workspace.text import validate_text
 
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,20})?", re.ASCII)
 WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
-CURRENCY_CODE = re.compile(r"[A-Z]{3}", re.ASCII)
 REQUIRED: Any = object()
 
 
@@ -192,19 +192,31 @@ class Texts:
 
 
 @dataclass(frozen=True)
+class CurrencyCode:
+    """A currency that money may be in, in capitals."""
+
+    def read(self, node: Node) -> str:
+        text = _scalar(node, "a currency").text
+        if text not in CURRENCIES:
+            raise FileRefused(
+                f"“{text[:80]}” is no currency; write its three capitals, such as USD.",
+                line=node.line,
+            )
+        return text
+
+    def write(self, value: str) -> str:
+        return value
+
+
+@dataclass(frozen=True)
 class Amounts:
     """An amount for each currency."""
 
     def read(self, node: Node) -> dict[str, Decimal]:
-        amounts = {}
-        for currency, (line, value) in _fields(node).items():
-            if not CURRENCY_CODE.fullmatch(currency):
-                raise FileRefused(
-                    f"“{currency[:80]}” is no currency; write its three capitals, such as USD.",
-                    line=line,
-                )
-            amounts[currency] = Amount().read(value)
-        return amounts
+        return {
+            CurrencyCode().read(Scalar(line, currency, is_plain=True)): Amount().read(value)
+            for currency, (line, value) in _fields(node).items()
+        }
 
     def write(self, value: Mapping[str, Decimal]) -> dict[str, Decimal]:
         return dict(sorted(value.items()))

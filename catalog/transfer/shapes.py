@@ -28,11 +28,12 @@ from catalog.models import (
     TrialUnit,
     UsageReset,
 )
-from catalog.models.products import CancellationTime, EndSetup, StartSetup
+from catalog.models.products import CancellationTime, DowngradeTime, EndSetup, StartSetup
 from catalog.transfer.kinds import (
     Amount,
     Amounts,
     Choice,
+    CurrencyCode,
     Entry,
     Field,
     Flag,
@@ -119,6 +120,11 @@ PRODUCT = Shape(
         Field("end", Choice(EndSetup.values), EndSetup.CANCEL_SUBSCRIPTION.value),
         Field("downgrade_plan", Id(), None),
         Field(
+            "downgrade_takes_effect",
+            Choice(DowngradeTime.values),
+            DowngradeTime.END_OF_BILLING_PERIOD.value,
+        ),
+        Field(
             "cancellation",
             Choice(CancellationTime.values),
             CancellationTime.END_OF_BILLING_PERIOD.value,
@@ -169,7 +175,7 @@ INCLUDED_FEATURE = Shape(
     )
 )
 ENTITLEMENT = OneOf((CREDITS, INCLUDED_FEATURE))
-CURRENCY = Field("currency", Text(), Currency.USD.value, is_always_written=True)
+CURRENCY = Field("currency", CurrencyCode(), Currency.USD.value, is_always_written=True)
 MONEY = Shape((Field("amount", Amount()), CURRENCY))
 TIER = Shape(
     (

@@ -200,6 +200,7 @@ class Importer:
             "name": entry["name"],
             "description": entry["description"],
             "multiple_subscriptions": entry["multiple_subscriptions"],
+            "downgrade_time": entry["downgrade_takes_effect"],
             "cancellation_time": entry["cancellation"],
             "prorate_at_period_end": entry["prorate_at_period_end"],
             "usage_reset": entry["usage_reset"],

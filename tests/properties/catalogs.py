@@ -14,7 +14,9 @@ from catalog.models import (
     PricingType,
     TrialEnd,
     TrialUnit,
+    UsageReset,
 )
+from catalog.models.products import CancellationTime, DowngradeTime
 from catalog.transfer import shapes
 from catalog.transfer.kinds import Entry
 from catalog.transfer.shapes import Document
@@ -142,6 +144,9 @@ def product(plans: list[str]) -> st.SearchStrategy[Entry]:
         name=NAMES,
         description=TEXTS,
         multiple_subscriptions=FLAGS,
+        downgrade_takes_effect=st.sampled_from(DowngradeTime.values),
+        cancellation=st.sampled_from(CancellationTime.values),
+        usage_reset=st.sampled_from(UsageReset.values),
         prorate_at_period_end=st.sampled_from([None, True, False]),
         metadata=METADATA,
     )

@@ -69,6 +69,8 @@ class TestDocumentOf:
             ("stipend_catalog: 1", "stipend_catalog: 2", "Line 1: “2” is none of 1."),
             ("  - id: ai\n", "  - {id: ai, name: x}\n  - id: ai\n", "first in line 3."),
             ("USD: 12.50", "usd: 12.50", "Line 8: “usd” is no currency; write its three capitals"),
+            ("USD: 12.50", "XYZ: 12.50", "Line 8: “XYZ” is no currency"),
+            ("name: Pro", "name: Pro\n    prices: [{period: MONTHLY, currency: usd}]", "Line 13"),
             ("USD: 12.50", "USD: 1e3", "Line 8: “1e3” is no number"),
             ("USD: 12.50", "USD: null", "Line 8: “null” is no number"),
             ("name: AI", 'name: "A\\u202eI"', "Line 4: This text contains characters"),
