@@ -13,6 +13,7 @@ from catalog.models import ConsumptionMapping, CreditType, Feature
 from credits import entitlements, metering, pools
 from credits.entitlements import Holder
 from credits.models import Pool
+from credits.usage import UseBelowZero, set_below_zero, taken_off_too_much
 from subscriptions.models import Customer, Subscription
 
 
@@ -97,16 +98,23 @@ def of_usage(
 
     Raises:
         UnknownCustomer, CustomerIsArchived, UnknownResource: which of the ids is at fault.
+        UseBelowZero: the report itself would be refused.
     """
+    if sets_total and value < 0:
+        raise UseBelowZero(set_below_zero(feature_id), field="value")
     holder = entitlements.holder(customer_id, resource_id)
     feature = Feature.objects.filter(public_id=feature_id).first()
     if feature is None:
         return _estimate(holder, {}, dimensions, now)
     rise = Decimal(value)
-    if sets_total:
+    if sets_total or value < 0:
         included = entitlements.included(holder, now).get(feature.pk)
         window = included.window(now) if included else None
-        rise -= entitlements.used(holder, feature, window, now)
+        used = entitlements.used(holder, feature, window, now)
+        if sets_total:
+            rise -= used
+        elif used + rise < 0:
+            raise UseBelowZero(taken_off_too_much(feature, used=used, off=-rise), field="value")
     return _estimate(holder, {feature.pk: rise}, dimensions, now, is_free=rise <= 0)
 
 

@@ -180,7 +180,7 @@ def _take_in(row: Known, scope: Scope, locked: Pools, *, actor: Actor, now: date
 
 def _refuse_negative_totals(reports: Sequence[Report]) -> None:
     faults = {
-        number: f"The use of {each.feature_id} cannot be set below 0."
+        number: set_below_zero(each.feature_id)
         for number, each in enumerate(reports)
         if each.sets_total and each.value < 0
     }
@@ -201,13 +201,20 @@ def _refuse_below_zero(
         until = min(until, window[1] - timedelta.resolution)
     used = entitlements.used(row.holder, row.feature, window, until)
     if used < 0:
-        wrong = (
-            f"{row.feature.name} was used {plain(used - record.value)} times: a report cannot "
-            f"take off {plain(-record.value)}."
-        )
+        wrong = taken_off_too_much(row.feature, used=used - record.value, off=-record.value)
         raise UseBelowZero(
             f"usages[{row.number}]: {wrong}", field="usages", rows={row.number: wrong}
         )
+
+
+def set_below_zero(feature_id: str) -> str:
+    """The sentence about a report of a total below zero."""
+    return f"The use of {feature_id} cannot be set below 0."
+
+
+def taken_off_too_much(feature: Feature, *, used: Decimal, off: Decimal) -> str:
+    """The sentence about a report that takes off more than was used."""
+    return f"{feature.name} was used {plain(used)} times: a report cannot take off {plain(off)}."
 
 
 def _find(ids: tuple[str, str, str | None]) -> tuple[Holder, Feature]:

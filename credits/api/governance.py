@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.fields import empty
 from rest_framework.request import Request
 
 from catalog.amounts import LIMIT, rounded, to_micros
@@ -20,7 +19,7 @@ from subscriptions import customers
 from subscriptions.models import Assignment, Customer, Entity
 from workspace.api import cursors
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import AmountField, CommaListField, PublicIdField, TextField
+from workspace.api.fields import AmountField, BracketField, CommaListField, PublicIdField, TextField
 from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
@@ -28,26 +27,22 @@ MOST_DIMENSIONS = 50
 SCOPES = ("all", "nodeWide", "scoped")
 
 
-class DimensionsField(serializers.DictField):
+class DimensionsField(BracketField, serializers.DictField):
     """Dimensions in the query: `dimensions[teamId]=eng` gives {"teamId": "eng"}."""
 
-    default_error_messages = {"many": "Give at most 50 dimensions."}
+    default_error_messages = {
+        "many": "Give at most 50 dimensions.",
+        "name": "Name each one in brackets: dimensions[teamId].",
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=TextField(max_length=255, allow_blank=True), **kwargs)
 
-    def get_value(self, dictionary: Any) -> Any:
-        start = f"{self.field_name}["
-        given = {
-            name[len(start) : -1]: value
-            for name, value in dictionary.items()
-            if name.startswith(start) and name.endswith("]")
-        }
-        return given or empty
-
     def to_internal_value(self, data: Any) -> Any:
         if len(data) > MOST_DIMENSIONS:
             self.fail("many")
+        if "" in data:
+            self.fail("name")
         return super().to_internal_value(data)
 
 

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from catalog.api.base import Whole
 from subscriptions import customer_imports, customers, payment_methods
 from subscriptions.customer_imports import MOST_AT_ONCE, Arrival
 from subscriptions.customers import Link
@@ -93,10 +94,8 @@ class PaymentMethodBody(CamelMixin, serializers.Serializer[Any]):
     """The payment method of a customer, as a billing system knows it."""
 
     billing_id = NullableText()
-    card_expiry_month = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=12
-    )
-    card_expiry_year = serializers.IntegerField(
+    card_expiry_month = Whole(required=False, allow_null=True, min_value=1, max_value=12)
+    card_expiry_year = Whole(
         required=False, allow_null=True, min_value=FIRST_YEAR, max_value=LAST_YEAR
     )
     card_last4_digits = NullableText(max_length=4)

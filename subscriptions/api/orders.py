@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from catalog.api.base import Flag
 from catalog.models import BillingPeriod, Cadence, PricingType, ResetPeriod, TrialEnd
 from catalog.models.products import CancellationTime
 from subscriptions import choices
@@ -103,8 +104,8 @@ class FeatureValueBody(CamelMixin, serializers.Serializer[Any]):
 
     id = PublicIdField()
     usage_limit = WholeField(min_value=0, max_value=LARGEST_LIMIT, required=False, allow_null=True)
-    has_unlimited_usage = serializers.BooleanField(required=False)
-    has_soft_limit = serializers.BooleanField(required=False, allow_null=True)
+    has_unlimited_usage = Flag(required=False)
+    has_soft_limit = Flag(required=False, allow_null=True)
     reset_period = serializers.ChoiceField(ResetPeriod.values, required=False)
 
     def get_fields(self) -> dict[str, Any]:
@@ -171,7 +172,7 @@ class ValuesField(serializers.Field[list[Value], Any, Any, Any]):
 class TrialBody(CamelMixin, serializers.Serializer[Any]):
     """A trial in place of the plan's."""
 
-    is_trial = serializers.BooleanField()
+    is_trial = Flag()
     trial_end_behavior = serializers.ChoiceField(
         TrialEnd.values, default=TrialEnd.CONVERT_TO_PAID.value
     )

@@ -171,19 +171,31 @@ class CommaListField(serializers.ListField):
         return text.split(",") if text else []
 
 
-class InstantRangeField(serializers.Field[dict[str, datetime], Any, Any, Any]):
+class BracketField(serializers.Field[Any, Any, Any, Any]):
+    """Several parameters of the query as one value: `name[one]=…&name[two]=…`.
+
+    Gives {"one": …, "two": …}; what is not of this form, such as `name=…`, comes under "".
+    """
+
+    def get_value(self, dictionary: Any) -> Any:
+        given = {}
+        for name, value in dictionary.items():
+            base, bracket, inner = name.partition("[")
+            if base == self.field_name:
+                is_well_formed = bracket and inner.endswith("]")
+                given[inner[:-1] if is_well_formed else ""] = value
+        return given or empty
+
+
+class InstantRangeField(BracketField):
     """Bounds in the query: `createdAt[gte]=…&createdAt[lt]=…` gives {"gte": …, "lt": …}."""
 
     OPERATORS = ("gt", "gte", "lt", "lte")
-
-    def get_value(self, dictionary: Any) -> Any:
-        bounds = {
-            operator: dictionary[name]
-            for operator in self.OPERATORS
-            if (name := f"{self.field_name}[{operator}]") in dictionary
-        }
-        return bounds or empty
+    default_error_messages = {"operator": "This is a range: give {allowed}."}
 
     def to_internal_value(self, data: dict[str, str]) -> dict[str, datetime]:
+        if not set(self.OPERATORS).issuperset(data):
+            allowed = ", ".join(f"{self.field_name}[{operator}]" for operator in self.OPERATORS)
+            self.fail("operator", allowed=allowed)
         instant = UtcDateTimeField()
         return {operator: instant.to_internal_value(text) for operator, text in data.items()}

@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from workspace import actors, acts
 from workspace.actors import Actor
 from workspace.api import cursors, errors
-from workspace.api.fields import CommaListField
+from workspace.api.fields import BracketField, CommaListField
 from workspace.api.responses import JSON, Response, Written
 from workspace.api.throttling import KeyRate
 from workspace.json import dumps
@@ -114,17 +114,24 @@ class ApiView(APIView):
     def read_query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """The query parameters, as `serializer` understands them.
 
-        Only lists may be given in several pieces.
+        Only lists may be given in several pieces. Parameters that nobody knows are ignored,
+        but not those with brackets: they are filters, and their list would hold too much.
         """
         query = self.request.query_params
         fields = _reader(serializer).fields
-        repeated = {
+        faults = {
             name: ["This is given more than once."]
             for name, values in query.lists()
             if len(values) > 1 and not isinstance(fields.get(name), CommaListField)
         }
-        if repeated:
-            raise ValidationError(repeated)
+        with_brackets = [n for n, field in fields.items() if isinstance(field, BracketField)]
+        for name in query:
+            base, bracket, _ = name.partition("[")
+            if bracket and base not in with_brackets:
+                allowed = ", ".join(f"{name}[…]" for name in with_brackets) or "none"
+                faults[name] = [f"There is no such filter. Those with brackets: {allowed}."]
+        if faults:
+            raise ValidationError(faults)
         return _read(serializer, query)
 
     def _handler(self) -> Handler:

@@ -293,6 +293,27 @@ class TestEstimate:
     def test_warns_of_features_that_cost_nothing(self, acme, feature, warning):
         assert self.estimate(acme, featureId=feature) == {"estimates": [], "warnings": [warning]}
 
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"value": -1, "updateBehavior": "SET"}, "The use of images cannot be set below 0."),
+            ({"value": -4}, "AI Image Generation was used 3 times: a report cannot take off 4."),
+        ],
+    )
+    def test_refuses_what_a_report_would_be_refused_for(self, acme, fields, message):
+        report(acme, 3)
+        body = {"customerId": "acme", "featureId": "images", **fields}
+
+        answer = acme.post("usage/estimate", body)
+
+        assert (answer.status, answer.body["code"]) == (400, "UseBelowZero")
+        assert answer.body["errors"] == {"value": [message]}
+
+    def test_costs_nothing_where_it_takes_off_what_was_used(self, acme):
+        report(acme, 3)
+
+        assert self.estimate(acme, value=-3)["estimates"][0]["estimatedCost"] == 0
+
 
 class TestHistory:
     def test_shows_how_use_grew_and_began_again(self, acme):

@@ -269,6 +269,13 @@ class TestProvision:
             ({"budget": {"limit": 5, "hasSoftLimit": False}}, 400, "InvalidInput"),
             ({"priceOverrides": [{"amount": 5}]}, 400, "InvalidInput"),
             ({"unitQuantity": 3}, 400, "InvalidValue"),
+            ({"trialOverrideConfiguration": {"isTrial": "yes"}}, 400, "InvalidInput"),
+            ({"trialOverrideConfiguration": {"isTrial": 1}}, 400, "InvalidInput"),
+            (
+                {"entitlements": [{"id": "x", "type": "FEATURE", "hasUnlimitedUsage": "true"}]},
+                400,
+                "InvalidInput",
+            ),
         ],
     )
     def test_refuses_bad_input(self, caller, body, change, status: int, code: str):

@@ -250,3 +250,15 @@ class TestInstantRangeField:
 
     def test_refuses_what_is_no_instant(self):
         assert not Filter(data=QueryDict("createdAt[gte]=soon")).is_valid()
+
+    @pytest.mark.parametrize(
+        "query", ["createdAt[foo]=x", "createdAt[gte=x", "createdAt[]=x", "createdAt=2026-10-01"]
+    )
+    def test_says_how_bounds_are_given(self, query):
+        reader = Filter(data=QueryDict(query))
+
+        assert not reader.is_valid()
+        [message] = reader.errors["createdAt"]
+        assert message == (
+            "This is a range: give createdAt[gt], createdAt[gte], createdAt[lt], createdAt[lte]."
+        )

@@ -41,6 +41,17 @@ class TestApiView:
 
         assert answer.json()["data"]["filter"]["status"] == ["A", "B"]
 
+    def test_ignores_parameters_that_nobody_knows_but_no_filters(self, caller):
+        plain = caller.get("/api/v1/echo?colour=red&name=a")
+        filters = [caller.get(f"/api/v1/echo?{query}") for query in ("at[gte]=1", "status[in]=A")]
+
+        assert plain.json()["data"]["filter"] == {"name": "a"}
+        for name, answer in zip(("at[gte]", "status[in]"), filters, strict=True):
+            assert answer.status_code == 400
+            assert answer.json()["errors"] == {
+                name: ["There is no such filter. Those with brackets: createdAt[…]."]
+            }
+
     def test_keeps_nothing_of_one_request_for_the_next(self, caller):
         paths = ["echo?name=a&status=A", "echo?name=%00", "echo?status=B", "echo"]
 
