@@ -17,7 +17,8 @@ from credits.book import GrantType
 from credits.consumption import Demand
 from credits.grants import Gift
 from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule
-from subscriptions.models import Customer, Subscription
+from subscriptions import searching
+from subscriptions.models import Customer, CustomerWord, Subscription
 from tests.builders import a_credit_type, a_customer, a_published_plan, a_subscription, some_credits
 from workspace.actors import SYSTEM
 from workspace.ids import PublicIdField
@@ -60,7 +61,7 @@ def a_pool(now: datetime) -> Pool:
     """A customer's pool with 5,000 credits per month of which 3,200 are used, and a top-up."""
     credit_type = a_credit_type(now=now)
     plan = a_published_plan(entitlements=[some_credits(credit_type, PER_MONTH)], now=now)
-    customer = a_customer(now=now)
+    customer = a_customer(email="billing@acme.example", now=now)
     a_subscription(customer, plan, now=now)
     pool = Pool.objects.get(customer=customer, credit_type=credit_type)
     gift = Gift(type=GrantType.PAID, amount=Decimal(TOP_UP), name="Top-up")
@@ -95,6 +96,7 @@ def copy_customer(customer: Customer, copies: int, *, first: int = 1) -> int:
         for model, shift in shifts.items():
             if shift.ids:
                 cursor.execute(*_copy_statement(model, shifts, copies, first))
+        cursor.execute(*_words_statement(customer, shifts[Customer], copies, first))
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(shifts)):
             cursor.execute(statement)
@@ -118,6 +120,32 @@ class _Shift:
         return f"{column} - {self.first} + {self.first_new} + (n - 1) * {self.stride}"
 
 
+NUMBERS = (
+    "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %s)"
+)
+
+
+def _words_statement(
+    original: Customer, shift: _Shift, copies: int, first: int
+) -> tuple[str, list[Any]]:
+    """The words by which the copies are found."""
+    number = "0000000"  # stands for that of the copy
+    copy = Customer(
+        name=f"{original.name} {number}",
+        public_id=f"{original.public_id}-{number}",
+        email=f"{number}.{original.email}",
+    )
+    words = sorted(searching.words_of(copy))
+    table = CustomerWord._meta.db_table
+    marks = ", ".join(["(%s)"] * len(words))
+    statement = (
+        f'{NUMBERS} INSERT INTO "{table}" (word, customer_id) '
+        f"SELECT replace(column1, '{number}', CAST(n + {first - 1} AS text)),"
+        f" {shift.moved(str(original.pk))} FROM numbers, (VALUES {marks}) AS words"
+    )
+    return statement, [copies, *words]
+
+
 def _copy_statement(
     model: type[models.Model], shifts: dict[Any, _Shift], copies: int, first: int
 ) -> tuple[str, list[Any]]:
@@ -132,14 +160,17 @@ def _copy_statement(
             values.append(shifts[each.remote_field.model].moved(column))
         elif isinstance(each, PublicIdField):
             values.append(f"{column} || '-' || (n + {first - 1})")
+        elif (model, each.name) == (Customer, "name"):
+            values.append(f"{column} || ' ' || (n + {first - 1})")
+        elif (model, each.name) == (Customer, "email"):
+            values.append(f"(n + {first - 1}) || '.' || {column}")
         elif isinstance(each, models.UUIDField):
             values.append(_new_uuid())
         else:
             values.append(column)
     marks = ", ".join(["%s"] * len(shifts[model].ids))
     statement = (
-        "WITH RECURSIVE numbers (n) AS "
-        "(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %s) "
+        f"{NUMBERS} "
         f'INSERT INTO "{table}" ({", ".join(columns)}) '
         f'SELECT {", ".join(values)} FROM numbers, "{table}" AS original '
         f"WHERE original.id IN ({marks}) ORDER BY n, original.id"

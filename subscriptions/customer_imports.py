@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from catalog.checking import IdTaken, InvalidField, changed_fields, check
-from subscriptions import customers, payment_methods
+from subscriptions import customers, payment_methods, searching
 from subscriptions.models import Customer, CustomerIntegration, Vendor
 from workspace.actors import Actor
 from workspace.acts import act
@@ -74,6 +74,7 @@ def bring_in(
             rows=faults,
         )
     _insert(created)
+    searching.add(created)
     for customer in created:
         customers.record(
             "customer.created", customer, actor, now, {"name": customer.name, "imported": True}
@@ -85,6 +86,7 @@ def bring_in(
         if payload:
             customer.updated_at = now
             customer.save(update_fields=[*changed, "updated_at"])
+            searching.renew_if(changed, customer)
             customers.record("customer.updated", customer, actor, now, payload)
     return [customer.public_id for customer in created]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from catalog.checking import InvalidField, changed_fields, check, store_new
-from subscriptions import endings
+from subscriptions import endings, searching
 from subscriptions.models import CancelReason, Customer, CustomerIntegration, Resource, Subscription
 from subscriptions.models.customers import CustomerQuerySet
 from workspace import activity
@@ -131,6 +131,7 @@ def create(
         Customer(public_id=public_id, created_at=now, updated_at=now, **fields),
         taken=f"Another customer has the ID {public_id} already.",
     )
+    searching.add([customer])
     _link(customer, integrations, now)
     record("customer.created", customer, actor, now, {"name": customer.name})
     return customer
@@ -166,6 +167,7 @@ def update(
     if payload:
         customer.updated_at = now
         customer.save(update_fields=[*changed, "updated_at"])
+        searching.renew_if(changed, customer)
         record("customer.updated", customer, actor, now, payload)
     return customer
 

@@ -15,7 +15,7 @@ from unfold.decorators import display
 from catalog.admin.fields import Line, an_id_field
 from catalog.admin.lists import ActiveFilter, code, names
 from catalog.models import Currency, Package
-from subscriptions import customers, promotions
+from subscriptions import customers, promotions, searching
 from subscriptions.admin import words
 from subscriptions.admin.promotions import GivePage, rows_of
 from subscriptions.admin.subscribing import SubscribePage
@@ -228,7 +228,7 @@ class CustomerAdmin(WorkspaceAdmin):
     list_display = ["name_column", "id_column", "email", "plans", "created"]
     list_filter = [ActiveFilter, PlanFilter]
     search_fields = ["name", "public_id", "email"]
-    search_help_text = "Search by name, ID or email"
+    search_help_text = "Beginnings of words of a name, ID or email"
     ordering = ["-created_at", "-pk"]
     add_label = "New customer"
     empty_value_display = "–"
@@ -240,6 +240,14 @@ class CustomerAdmin(WorkspaceAdmin):
         running = Subscription.objects.not_ended(timezone.now()).select_related("plan__live")
         rows: QuerySet[Customer] = super().get_queryset(request)
         return rows.prefetch_related(Prefetch("subscriptions", running, to_attr="running"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
+    ) -> tuple[QuerySet[Customer], bool]:
+        """Those of whom every word begins a word of theirs."""
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(pk__in=searching.matching(search_term)), False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: a customer is archived, and their ledger stays."""

@@ -1,6 +1,12 @@
 """The nouns of this app: customers, their resources and subscriptions, rollouts, previews."""
 
-from subscriptions.models.customers import Customer, CustomerIntegration, Resource, Vendor
+from subscriptions.models.customers import (
+    Customer,
+    CustomerIntegration,
+    CustomerWord,
+    Resource,
+    Vendor,
+)
 from subscriptions.models.discounts import DiscountStatus, SubscriptionCoupon
 from subscriptions.models.entities import Assignment, Entity, EntityType
 from subscriptions.models.impacts import ImpactOutcome, ImpactReport, ImpactRow, ImpactStatus
@@ -42,6 +48,7 @@ __all__ = [
     "CancelReason",
     "Customer",
     "CustomerIntegration",
+    "CustomerWord",
     "DiscountStatus",
     "EndReason",
     "Entity",

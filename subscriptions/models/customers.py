@@ -1,10 +1,15 @@
 """Customers, and the resources inside them."""
 
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Q
 
 from workspace.ids import PublicIdField
+
+LONGEST_WORD = 64
+"""Of a word that customers are found by, with what follows it."""
 
 
 class Vendor(models.TextChoices):
@@ -60,11 +65,53 @@ class Customer(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-pk"]
-        indexes = [models.Index(fields=["-created_at", "-id"], name="customer_newest_first")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="customer_newest_first"),
+            models.Index(
+                fields=["-created_at", "-id"],
+                condition=Q(archived_at__isnull=False),
+                name="archived_customers",
+            ),
+            models.Index(fields=["name"], name="customers_by_name"),
+            models.Index(fields=["email"], name="customers_by_email"),
+        ]
         permissions = [("archive_customer", "Can archive and unarchive customers")]
 
     def __str__(self) -> str:
         return self.name or self.public_id
+
+
+class WordField(models.CharField):
+    """A text that sorts by its characters everywhere, so that an index finds beginnings."""
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        """SQLite sorts so by itself."""
+        collation = "C" if connection.vendor == "postgresql" else None
+        return {**super().db_parameters(connection), "collation": collation}
+
+
+class CustomerWordQuerySet(models.QuerySet["CustomerWord"]):
+    """Answers about words."""
+
+    def beginning_with(self, beginning: str) -> Self:
+        """Those of letters, digits and blanks that begin so."""
+        return self.filter(word__gte=beginning, word__lt=f"{beginning}\U0010ffff")
+
+
+class CustomerWord(models.Model):
+    """A word by which a customer is found; only `subscriptions.searching` writes it."""
+
+    pk = models.CompositePrimaryKey("word", "customer_id")
+    word = WordField(max_length=LONGEST_WORD)
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="words")
+
+    objects = CustomerWordQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.word
 
 
 class CustomerIntegration(models.Model):
