@@ -1,5 +1,7 @@
 """Credits used over time, as screens chart them: whole steps up to now, small ones joined."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -7,16 +9,19 @@ from enum import StrEnum
 
 from catalog.amounts import ZERO
 from credits import series
-from credits.models import Pool
+from credits.models import Consumption, Pool
+from credits.series import Step
 from subscriptions import periods
 
-TOP_FEATURES = 5
+TOP_PARTS = 5
 DIRECT = "Without a feature"
-OTHERS = "Other features"
+OTHER_FEATURES, OTHER_VALUES = "Other features", "Other values"
+LATEST = 200
+"""In so many consumptions it is looked which dimensions there are."""
 
 
 class Reach(StrEnum):
-    """How far back a chart goes, and with it how wide its bars are."""
+    """How far back a chart goes."""
 
     DAY = "day"
     WEEK = "week"
@@ -26,7 +31,7 @@ class Reach(StrEnum):
 
 @dataclass(slots=True, frozen=True)
 class Part:
-    """The use of one feature, or of what has none, in each step of a chart."""
+    """The use of one feature or one value of a dimension in each step of a chart."""
 
     name: str
     amounts: tuple[Decimal, ...]
@@ -39,13 +44,13 @@ class Part:
 
 @dataclass(slots=True, frozen=True)
 class UsageOverTime:
-    """Credits used in consecutive steps; a step lasts until the next one begins.
+    """Credits used in consecutive steps; one lasts until the next one begins.
 
     `parts` are sorted by their total, the largest first, with the small ones joined.
     """
 
+    step: Step
     steps: tuple[datetime, ...]
-    until: datetime
     parts: tuple[Part, ...]
 
     @property
@@ -54,41 +59,62 @@ class UsageOverTime:
         return sum((part.total for part in self.parts), ZERO)
 
 
-def over_time(row: Pool, reach: Reach, *, now: datetime) -> UsageOverTime:
-    """What was used of a pool in the range that ends with the step `now` lies in; one query."""
-    steps, until = steps_of(reach, now)
-    parts = [
-        Part(found.feature_name or DIRECT, tuple(amount for _, amount in found.points))
-        for found in series.of_credits([row.pk], start=steps[0], end=until)
-    ]
-    return UsageOverTime(steps, until, _largest([part for part in parts if part.total]))
+def over_time(row: Pool, start: datetime, end: datetime, *, dimension: str = "") -> UsageOverTime:
+    """What was used of a pool in [start, end), by feature or by a `dimension`; one query.
 
-
-def steps_of(reach: Reach, now: datetime) -> tuple[tuple[datetime, ...], datetime]:
-    """The beginnings of the steps, and the end of the last one.
-
-    24 hours, 7 or 30 days, or 12 months in UTC, the current one included.
+    Raises:
+        RangeTooLong: nobody could look at so many steps.
     """
+    steps = tuple(series.steps_of(start, end))
+    keys = [dimension] if dimension else []
+    amounts: dict[str, list[Decimal]] = defaultdict(lambda: [ZERO] * len(steps))
+    for found in series.of_credits([row.pk], start=start, end=end, keys=keys):
+        name = found.feature_name or DIRECT
+        if dimension:
+            name = found.tags[0] or f"Without {dimension}"
+        stack = amounts[name]
+        for place, (_, amount) in enumerate(found.points):
+            stack[place] += amount
+    parts = [Part(name, tuple(stack)) for name, stack in amounts.items()]
+    others = OTHER_VALUES if dimension else OTHER_FEATURES
+    return UsageOverTime(
+        series.step_for(start, end), steps, _largest([part for part in parts if part.total], others)
+    )
+
+
+def span(reach: Reach, now: datetime) -> tuple[datetime, datetime]:
+    """The last 24 hours, 7 or 30 days, or 12 months in UTC, the current one included."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     day = hour.replace(hour=0)
     match reach:
         case Reach.DAY:
-            starts = [hour + timedelta(hours=number) for number in range(-23, 2)]
+            return hour - timedelta(hours=23), hour + timedelta(hours=1)
         case Reach.WEEK:
-            starts = [day + timedelta(days=number) for number in range(-6, 2)]
+            return day - timedelta(days=6), day + timedelta(days=1)
         case Reach.MONTH:
-            starts = [day + timedelta(days=number) for number in range(-29, 2)]
+            return day - timedelta(days=29), day + timedelta(days=1)
         case Reach.YEAR:
-            starts = [periods.boundary(day.replace(day=1), number) for number in range(-11, 2)]
-    return tuple(starts[:-1]), starts[-1]
+            month = day.replace(day=1)
+            return periods.boundary(month, -11), periods.boundary(month, 1)
 
 
-def _largest(parts: list[Part]) -> tuple[Part, ...]:
+def dimensions(row: Pool) -> list[str]:
+    """The dimensions that the latest use came with; one query."""
+    latest = Consumption.objects.filter(pool=row).order_by("-used_at", "-pk")
+    found = latest.values_list("dimensions", flat=True)[:LATEST]
+    return sorted(_groupable(key for each in found for key in each))
+
+
+def _groupable(keys: Iterable[str]) -> set[str]:
+    return {key for key in keys if series.GROUPABLE.fullmatch(key)}
+
+
+def _largest(parts: list[Part], others: str) -> tuple[Part, ...]:
     parts.sort(key=lambda part: (-part.total, part.name))
-    if len(parts) <= TOP_FEATURES + 1:
+    if len(parts) <= TOP_PARTS + 1:
         return tuple(parts)
-    rest = parts[TOP_FEATURES:]
+    rest = parts[TOP_PARTS:]
     sums = tuple(
         sum(amounts, ZERO) for amounts in zip(*(part.amounts for part in rest), strict=True)
     )
-    return (*parts[:TOP_FEATURES], Part(OTHERS, sums))
+    return (*parts[:TOP_PARTS], Part(others, sums))

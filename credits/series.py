@@ -3,6 +3,7 @@
 What was used counts at the time of its use, not of its processing. Nothing here writes.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from subscriptions import periods
 from workspace.errors import BadInput
 
 MOST_STEPS = 1000
+GROUPABLE = re.compile(r"[A-Za-z0-9_$-]{1,255}", re.ASCII)
+"""The dimensions that use may be parted by."""
 
 
 class RangeTooLong(BadInput):
@@ -89,6 +92,34 @@ def step_for(start: datetime, end: datetime) -> Step:
     return Step.DAY if end - start <= timedelta(days=92) else Step.MONTH
 
 
+def steps_of(start: datetime, end: datetime) -> list[datetime]:
+    """The beginnings of the steps that [start, end) touches, in UTC; see `step_for`.
+
+    Raises:
+        RangeTooLong: there are more than a thousand.
+    """
+    step = step_for(start, end)
+    at = start.replace(minute=0, second=0, microsecond=0)
+    if step != Step.HOUR:
+        at = at.replace(hour=0)
+    if step == Step.MONTH:
+        at = at.replace(day=1)
+    first = at
+    steps: list[datetime] = []
+    while at < end:
+        if len(steps) >= MOST_STEPS:
+            raise RangeTooLong("Choose a shorter range.", field="startDate")
+        steps.append(at)
+        match step:
+            case Step.HOUR:
+                at += timedelta(hours=1)
+            case Step.DAY:
+                at += timedelta(days=1)
+            case Step.MONTH:
+                at = periods.boundary(first, len(steps))
+    return steps
+
+
 def of_credits(
     pool_ids: Sequence[int], *, start: datetime, end: datetime, keys: Sequence[str] = ()
 ) -> list[CreditSeries]:
@@ -98,7 +129,7 @@ def of_credits(
         RangeTooLong: the range holds more than a thousand steps.
     """
     step = step_for(start, end)
-    steps = _steps(start, end, step)
+    steps = steps_of(start, end)
     consumed = Consumption.objects.filter(
         pool_id__in=pool_ids, used_at__gte=start, used_at__lt=end
     ).annotate(step=TRUNCATE[step]("used_at", tzinfo=UTC))
@@ -136,7 +167,7 @@ def of_feature(
     included = entitlements.included(holder, end).get(feature.pk)
     first = included.window(start) if included else None
     resets = _resets(included, start, end) if included else []
-    ends = [at for at in _steps(start, end, step_for(start, end)) if at > start]
+    ends = [at for at in steps_of(start, end) if at > start]
     records = UsageRecord.objects.filter(
         customer=holder.customer,
         resource=holder.resource,
@@ -226,33 +257,6 @@ def _points(
             yield HistoryPoint(mark, ZERO, is_reset=True)
         else:
             yield HistoryPoint(mark, tally.used)
-
-
-def _steps(start: datetime, end: datetime, step: Step) -> list[datetime]:
-    """The beginnings of the steps that [start, end) touches, in UTC.
-
-    Raises:
-        RangeTooLong: there are more than a thousand.
-    """
-    at = start.replace(minute=0, second=0, microsecond=0)
-    if step != Step.HOUR:
-        at = at.replace(hour=0)
-    if step == Step.MONTH:
-        at = at.replace(day=1)
-    first = at
-    steps: list[datetime] = []
-    while at < end:
-        if len(steps) >= MOST_STEPS:
-            raise RangeTooLong("Choose a shorter range.", field="startDate")
-        steps.append(at)
-        match step:
-            case Step.HOUR:
-                at += timedelta(hours=1)
-            case Step.DAY:
-                at += timedelta(days=1)
-            case Step.MONTH:
-                at = periods.boundary(first, len(steps))
-    return steps
 
 
 def with_tags(

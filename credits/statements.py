@@ -4,13 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
-from credits.book import Entry, EntryType, PoolState
+from django.db.models import Q
+
+from catalog.models import Feature
+from credits.book import Entry, EntryType, GrantType, PoolState
 from credits.models import ConsumptionKind, Grant, GrantSource, LedgerEntry, Pool
 from credits.summaries import source_of
 from workspace.actors import SYSTEM
 
 ENTRIES_PER_PAGE = 25
+MOST_FEATURES = 200
 
 NOTICEABLE = timedelta(minutes=1)
 
@@ -26,18 +31,59 @@ LABELS = {
 """What the types of entries are called on screens."""
 
 
+class Origin(StrEnum):
+    """What moved credits other than a feature: where a grant came from, or use without one."""
+
+    PLAN = "plan"
+    ADDON = "addon"
+    TOP_UP = "top-up"
+    PROMOTION = "promotion"
+    OVERDRAFT = "overdraft"
+    DIRECT = "direct"
+
+
+ORIGINS = {
+    Origin.PLAN: "Plan",
+    Origin.ADDON: "Add-on",
+    Origin.TOP_UP: "Manual top-up",
+    Origin.PROMOTION: "Promotion",
+    Origin.OVERDRAFT: "System",
+    Origin.DIRECT: "Direct consumption",
+}
+"""What they are called on screens."""
+
+_FROM_GRANTS = Q(consumption=None)
+_FROM_ADDONS = Q(grant__source_type=GrantSource.ADDON_ENTITLEMENT)
+_RECURRING = _FROM_GRANTS & Q(grant__type=GrantType.RECURRING.value)
+CONDITIONS = {
+    Origin.PLAN: _RECURRING & ~_FROM_ADDONS,
+    Origin.ADDON: _RECURRING & _FROM_ADDONS,
+    Origin.TOP_UP: _FROM_GRANTS & Q(grant__type=GrantType.PAID.value),
+    Origin.PROMOTION: _FROM_GRANTS & Q(grant__type=GrantType.PROMOTIONAL.value),
+    Origin.OVERDRAFT: _FROM_GRANTS & Q(grant__type=GrantType.OVERDRAFT.value),
+    Origin.DIRECT: Q(consumption__isnull=False, consumption__feature=None),
+}
+
+
 @dataclass(slots=True, frozen=True)
 class Filter:
-    """Which entries to show: of one type, effective in [since, until)."""
+    """Which entries to show: of one type, of one source, effective in [since, until).
+
+    The source is an `origin`, or the use of a feature.
+    """
 
     type: EntryType | None = None
+    origin: Origin | None = None
+    feature_id: int | None = None
     since: datetime | None = None
     until: datetime | None = None
 
     def admits(self, entry: Entry) -> bool:
-        """Whether an entry on paper is among them."""
+        """Whether an entry on paper is among them; what time does is no use of anything."""
         return (
             (self.type is None or entry.type == self.type)
+            and (self.origin is None or self.origin == _origin_on_paper(entry))
+            and self.feature_id is None
             and (self.since is None or entry.effective_at >= self.since)
             and (self.until is None or entry.effective_at < self.until)
         )
@@ -45,7 +91,10 @@ class Filter:
 
 @dataclass(slots=True, frozen=True)
 class EntryLine:
-    """One ledger entry as screens show it; `recorded_at` is None until it is written."""
+    """One ledger entry as screens show it.
+
+    `recorded_at` is None until it is written, `grant_id` as long as the grant is not.
+    """
 
     number: int
     type: EntryType
@@ -58,6 +107,7 @@ class EntryLine:
     reason: str
     effective_at: datetime
     recorded_at: datetime | None
+    grant_id: int | None
 
     @property
     def label(self) -> str:
@@ -105,6 +155,12 @@ def statement(
     return Statement(page, has_newer=before is not None, has_older=has_more)
 
 
+def features(row: Pool) -> list[Feature]:
+    """The features whose use costs credits of the pool's type, by name; in one query."""
+    mapped = Feature.objects.filter(mappings__credit_type=row.credit_type_id)
+    return list(mapped.order_by("name", "pk").distinct()[:MOST_FEATURES])
+
+
 def _unwritten(
     row: Pool, state: PoolState, only: Filter, *, before: int | None, after: int | None
 ) -> list[EntryLine]:
@@ -130,6 +186,10 @@ def _written(
         rows = rows.filter(number__gt=after)
     if only.type is not None:
         rows = rows.filter(type=only.type.value)
+    if only.origin is not None:
+        rows = rows.filter(CONDITIONS[only.origin])
+    if only.feature_id is not None:
+        rows = rows.filter(consumption__feature=only.feature_id)
     if only.since is not None:
         rows = rows.filter(effective_at__gte=only.since)
     if only.until is not None:
@@ -153,6 +213,7 @@ def _lines(rows: Iterable[LedgerEntry]) -> list[EntryLine]:
             reason=row.reason,
             effective_at=row.effective_at,
             recorded_at=row.recorded_at,
+            grant_id=row.grant_id,
         )
         for row in rows
     ]
@@ -166,6 +227,19 @@ def _source(row: LedgerEntry) -> str:
     if used.feature is not None:
         return used.feature.name
     return f"{ConsumptionKind(used.kind).label} consumption"
+
+
+def _origin_on_paper(entry: Entry) -> Origin:
+    """Where the grant comes from that time changes."""
+    match entry.grant.type:
+        case GrantType.RECURRING:
+            schedule = entry.grant.schedule
+            return Origin.ADDON if schedule and schedule.source_is_addon else Origin.PLAN
+        case GrantType.PAID:
+            return Origin.TOP_UP
+        case GrantType.PROMOTIONAL:
+            return Origin.PROMOTION
+    return Origin.OVERDRAFT
 
 
 def _line_on_paper(number: int, entry: Entry) -> EntryLine:
@@ -184,4 +258,5 @@ def _line_on_paper(number: int, entry: Entry) -> EntryLine:
         reason="",
         effective_at=entry.effective_at,
         recorded_at=None,
+        grant_id=entry.grant.pk,
     )

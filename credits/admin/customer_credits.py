@@ -10,7 +10,7 @@ from django.urls import reverse
 from catalog import wording
 from credits import charts, past, pools, statements, summaries
 from credits.admin import drawing
-from credits.admin.forms import LedgerFilter
+from credits.admin.forms import ChartForm, LedgerFilter
 from credits.admin.grants import GrantAdmin
 from credits.admin.words import (
     cost_of,
@@ -45,6 +45,10 @@ IN_WORDS = {
     Reach.MONTH: "the last 30 days",
     Reach.YEAR: "the last 12 months",
 }
+
+
+NEWEST = {"before": "", "after": ""}
+"""Without these, the ledger begins with its latest entry."""
 
 
 class CreditsPage(ObjectPage):
@@ -143,13 +147,23 @@ class CreditsPage(ObjectPage):
         }
 
     def _chart(self, pool: Pool) -> dict[str, Any]:
+        form = ChartForm(self.request.GET, auto_id="chart-%s", dimensions=charts.dimensions(pool))
+        span = form.span(self.now)
         wanted = self.request.GET.get("range", "")
         reach = Reach(wanted) if wanted in REACHES else Reach.MONTH
+        start, end = span or charts.span(reach, self.now)
+        use = charts.over_time(pool, start, end, dimension=form.dimension)
         return {
-            "chart": drawing.draw(charts.over_time(pool, reach, now=self.now), reach),
-            "chart_range": IN_WORDS[reach],
+            "chart": drawing.draw(use),
+            "chart_range": "this time" if span else IN_WORDS[reach],
+            "chart_form": form,
+            "chart_keeps": self._kept(*form.fields),
             "ranges": [
-                Link(label, self._here(range=each.value) + "#usage", is_current=each == reach)
+                Link(
+                    label,
+                    self._here(range=each.value, chart_since="", chart_until="") + "#usage",
+                    is_current=each == reach and span is None,
+                )
                 for each, label in REACHES.items()
             ],
         }
@@ -193,7 +207,9 @@ class CreditsPage(ObjectPage):
         }
 
     def _ledger(self, pool: Pool, state: PoolState) -> dict[str, Any]:
-        form = LedgerFilter(self.request.GET, auto_id="ledger-%s")
+        form = LedgerFilter(
+            self.request.GET, auto_id="ledger-%s", features=statements.features(pool)
+        )
         only = form.filter()
         found = statements.statement(
             pool,
@@ -209,18 +225,14 @@ class CreditsPage(ObjectPage):
         return {
             "ledger_form": form,
             "is_ledger_filtered": any(self.request.GET.get(name) for name in form.fields),
-            "ledger_unfiltered_url": self._here(type="", since="", until="", before="", after="")
+            "ledger_unfiltered_url": self._here(**NEWEST | dict.fromkeys(form.fields, ""))
             + "#ledger",
-            "ledger_keeps": [
-                (name, value)
-                for name in ("credit_type", "resource", "range", "grants", "page")
-                if (value := self.request.GET.get(name))
-            ],
+            "ledger_keeps": self._kept(*form.fields, *NEWEST),
             "ledger_balances": self._balances(pool, state, only),
             "entries": found.lines,
             "newer_url": newer if found.has_newer else "",
             "older_url": older if found.has_older else "",
-            "newest_url": self._here(before="", after="") + "#ledger",
+            "newest_url": self._here(**NEWEST) + "#ledger",
         }
 
     def _balances(self, pool: Pool, state: PoolState, only: Filter) -> list[dict[str, str]]:
@@ -246,6 +258,10 @@ class CreditsPage(ObjectPage):
                 }
             )
         return found
+
+    def _kept(self, *own: str) -> list[tuple[str, str]]:
+        """The parameters of this page that a form keeps beside its `own`."""
+        return [(name, self.request.GET[name]) for name in self.request.GET if name not in own]
 
     def _here(self, **changes: Any) -> str:
         """The address of this page with some parameters changed, or left out if empty."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
-from credits.charts import Reach, UsageOverTime
+from credits.charts import UsageOverTime
+from credits.series import Step
 from workspace.templatetags.stipend import credits as in_digits
 
 WIDTH, HEIGHT = Decimal(1000), Decimal(200)
@@ -13,6 +14,7 @@ GAP = Decimal("0.28")
 """Share of a step that stays empty between two bars."""
 GRID_LINES = 4
 MOST_LABELS = 8
+DAYS_OF_A_WEEK = 7
 NICE = [Decimal(tenths) / 10 for tenths in (10, 12, 16, 20, 24, 32, 40, 60, 80, 100)]
 
 
@@ -70,11 +72,11 @@ class Drawing:
     summary: str
 
 
-def draw(use: UsageOverTime, reach: Reach) -> Drawing:
-    """Stacked bars by feature, one stack per step."""
+def draw(use: UsageOverTime) -> Drawing:
+    """Stacked bars by feature or dimension, one stack per step."""
     stacks = list(zip(*(part.amounts for part in use.parts), strict=True))
     top = ceiling(max((sum(stack, Decimal(0)) for stack in stacks), default=Decimal(0)))
-    names = [_name(step, reach) for step in use.steps]
+    names = [_name(at, use.step) for at in use.steps]
     labels = [part.name for part in use.parts]
     total = in_digits(use.total)
     return Drawing(
@@ -86,7 +88,7 @@ def draw(use: UsageOverTime, reach: Reach) -> Drawing:
             for part in range(GRID_LINES + 1)
         ),
         lines=tuple(_plain(HEIGHT - HEIGHT * part / GRID_LINES) for part in range(GRID_LINES + 1)),
-        steps=tuple(_step_marks(use.steps, reach)),
+        steps=tuple(_step_marks(use)),
         legend=tuple(
             Key(part.name, in_digits(part.total), colour)
             for colour, part in enumerate(use.parts, start=1)
@@ -137,35 +139,30 @@ def _bars(
     return bars
 
 
-def _step_marks(steps: tuple[datetime, ...], reach: Reach) -> list[Mark]:
+def _step_marks(use: UsageOverTime) -> list[Mark]:
     """As many labels as fit, each under the middle of its bar, the latest among them."""
-    every = int((Decimal(len(steps)) / MOST_LABELS).to_integral_value(ROUND_CEILING))
+    many = len(use.steps)
+    every = int((Decimal(many) / MOST_LABELS).to_integral_value(ROUND_CEILING))
+    day_format = "%a %-d" if many <= DAYS_OF_A_WEEK else "%-d %b"
+    formats = {Step.HOUR: "%H:%M", Step.DAY: day_format, Step.MONTH: "%b %y"}
     return [
-        Mark(_short(step, reach), _plain(Decimal(100) * (place + Decimal("0.5")) / len(steps)))
-        for place, step in enumerate(steps)
-        if (len(steps) - 1 - place) % every == 0
+        Mark(
+            format(at, formats[use.step]),
+            _plain(Decimal(100) * (place + Decimal("0.5")) / many),
+        )
+        for place, at in enumerate(use.steps)
+        if (many - 1 - place) % every == 0
     ]
 
 
-def _name(step: datetime, reach: Reach) -> str:
+def _name(at: datetime, step: Step) -> str:
     """A step in full, such as "22 Nov 2026" or "22 Nov 2026, 14:00 UTC"."""
-    match reach:
-        case Reach.DAY:
-            return f"{step:%-d %b %Y, %H:%M} UTC"
-        case Reach.YEAR:
-            return f"{step:%B %Y}"
-    return f"{step:%-d %b %Y}"
-
-
-def _short(step: datetime, reach: Reach) -> str:
-    match reach:
-        case Reach.DAY:
-            return f"{step:%H:%M}"
-        case Reach.WEEK:
-            return f"{step:%a %-d}"
-        case Reach.YEAR:
-            return f"{step:%b %y}"
-    return f"{step:%-d %b}"
+    match step:
+        case Step.HOUR:
+            return f"{at:%-d %b %Y, %H:%M} UTC"
+        case Step.MONTH:
+            return f"{at:%B %Y}"
+    return f"{at:%-d %b %Y}"
 
 
 def _plain(value: Decimal) -> str:

@@ -1,6 +1,6 @@
 """Forms that grant, subtract, edit and revoke; the verbs have the last word."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,11 +12,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.admin.fields import AmountInput, Line, Paragraph
-from catalog.models import CreditType
+from catalog.models import CreditType, Feature
 from credits.book import EntryType, GrantType
 from credits.grants import HIGHEST_PRIORITY, LONGEST_COMMENT, Edit, Gift
 from credits.models import Grant, GrantStatus
-from credits.statements import LABELS, Filter
+from credits.statements import LABELS, ORIGINS, Filter, Origin
 from subscriptions.models import Customer, Resource
 from workspace.admin.base import DialogForm
 from workspace.errors import DomainError
@@ -24,6 +24,8 @@ from workspace.errors import DomainError
 GRANT, SUBTRACT = "GRANT", "SUBTRACT"
 NOW, LATER = "NOW", "LATER"
 PAID, PENDING = "PAID", "PENDING"
+A_DAY, A_MONTH = timedelta(days=1), timedelta(days=29)
+LONGEST_CHART = timedelta(days=50 * 366)
 
 FIELDS = {
     "displayName": "name",
@@ -279,25 +281,86 @@ class RevokeForm(DialogForm):
 
 
 class LedgerFilter(DialogForm):
-    """Which entries of the ledger to show; both days are included."""
+    """Which entries of the ledger to show; both days are included.
+
+    `features` are those whose use may be asked for.
+    """
 
     type = forms.ChoiceField(
         choices=[("", "All types"), *((kind.value, label) for kind, label in LABELS.items())],
         required=False,
     )
+    source = forms.ChoiceField(required=False)
     since = forms.DateField(label="From", required=False)
     until = forms.DateField(label="To", required=False)
+
+    def __init__(self, *args: Any, features: Sequence[Feature] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        source = self.fields["source"]
+        assert isinstance(source, forms.ChoiceField)
+        self.features = {f"feature:{feature.public_id}": feature for feature in features}
+        source.choices = [
+            ("", "All sources"),
+            *((origin.value, label) for origin, label in ORIGINS.items()),
+            *((key, f"Use of {feature.name}") for key, feature in self.features.items()),
+        ]
 
     def filter(self) -> Filter:
         """What was asked for; what is no answer asks for nothing."""
         self.full_clean()
         given = self.cleaned_data
-        until = given.get("until")
+        until, source = given.get("until"), given.get("source")
+        feature = self.features.get(source or "")
         return Filter(
             type=EntryType(given["type"]) if given.get("type") else None,
+            origin=Origin(source) if source and feature is None else None,
+            feature_id=feature.pk if feature else None,
             since=_midnight(given.get("since")),
-            until=_midnight(until + timedelta(days=1)) if until and until < date.max else None,
+            until=_midnight(until + A_DAY) if until and until < date.max else None,
         )
+
+
+class ChartForm(DialogForm):
+    """What a chart of use is stacked by, and between which days, both included."""
+
+    by = forms.ChoiceField(label="Stacked by", required=False)
+    chart_since = forms.DateField(label="From", required=False)
+    chart_until = forms.DateField(label="To", required=False)
+
+    def __init__(self, *args: Any, dimensions: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        by = self.fields["by"]
+        assert isinstance(by, forms.ChoiceField)
+        by.choices = [("", "Feature"), *((name, name) for name in dimensions)]
+
+    def clean(self) -> dict[str, Any]:
+        """Days in their order, and not more than anybody could look at."""
+        given = super().clean() or {}
+        since, until = given.get("chart_since"), given.get("chart_until")
+        if since and until and until < since:
+            self.add_error("chart_until", "This day is before the first.")
+        elif since and since < (until or timezone.now().date()) - LONGEST_CHART:
+            self.add_error("chart_since", "Choose at most 50 years.")
+        return given
+
+    @property
+    def dimension(self) -> str:
+        """What to stack by other than features; of a cleaned form."""
+        return str(self.cleaned_data.get("by") or "")
+
+    def span(self, now: datetime) -> tuple[datetime, datetime] | None:
+        """The days asked for as instants; None if there are none, or they make no sense."""
+        if not self.is_valid():
+            return None
+        since, until = self.cleaned_data["chart_since"], self.cleaned_data["chart_until"]
+        if since is None and until is None:
+            return None
+        until = min(until or max(since, now.date()), date.max - A_DAY)
+        since = min(since or max(until, date.min + A_MONTH) - A_MONTH, until)
+        start, end = _midnight(since), _midnight(until + A_DAY)
+        assert start is not None
+        assert end is not None
+        return start, end
 
 
 def _midnight(day: date | None) -> datetime | None:

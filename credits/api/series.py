@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,7 +30,6 @@ from workspace.api.responses import Response
 from workspace.api.views import ApiView
 
 MOST_KEYS = 3
-KEY = re.compile(r"[A-Za-z0-9_$-]{1,255}", re.ASCII)
 
 
 class GroupByField(CommaListField):
@@ -45,7 +43,7 @@ class GroupByField(CommaListField):
     def to_internal_value(self, data: Any) -> list[str]:
         if len(data) > MOST_KEYS:
             self.fail("many")
-        if not all(isinstance(key, str) and KEY.fullmatch(key) for key in data):
+        if not all(isinstance(key, str) and series.GROUPABLE.fullmatch(key) for key in data):
             self.fail("key")
         return list(dict.fromkeys(data))
 

@@ -38,6 +38,9 @@ def pool(live_server: LiveServer) -> Pool:
     return stored(pool)
 
 
+PAPER = "rgb(255, 255, 255)"
+
+
 def sign_in(page: Page, role: Role = Role.CUSTOMER_SUPPORT) -> None:
     user = a_user(role)
     page.goto("/admin/login/")
@@ -83,6 +86,23 @@ class TestCreditScreens:
         page.get_by_text("Show as table").press("Enter")
 
         expect(page.get_by_role("region", name="Usage as a table")).to_be_visible()
+
+    @pytest.mark.parametrize("look", ["wide", "wide dark"], indirect=True)
+    def test_print_what_is_known_without_what_is_pressed(self, page: Page, pool: Pool) -> None:
+        sign_in(page)
+        page.goto(addresses(pool)[0])
+        page.set_viewport_size({"width": 794, "height": 1123})  # A4
+
+        page.emulate_media(media="print")
+
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 794
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == PAPER
+        expect(page.get_by_text("As of")).to_be_visible()
+        expect(page.locator(".cx-card-value").first).to_have_css("color", "rgb(0, 0, 0)")
+        for name in ("Grants", "Ledger"):
+            expect(page.get_by_role("region", name=name, exact=True).last).to_be_visible()
+        for pressed in ("#nav-sidebar", ".cx-tabs", ".cx-button", ".cx-menu", "form.cx-filter"):
+            expect(page.locator(pressed).locator("visible=true")).to_have_count(0)
 
 
 class TestAdjustment:

@@ -66,6 +66,7 @@ def consumed(
     feature: Feature | None = None,
     now: datetime = START,
     used_at: datetime | None = None,
+    dimensions: dict[str, Any] | None = None,
 ) -> None:
     """`amount` taken out of `pool`."""
     demand = Demand(
@@ -73,5 +74,6 @@ def consumed(
         key=f"use-{next(_numbers)}",
         used_at=used_at or now,
         feature_id=feature.pk if feature else None,
+        dimensions=dimensions or {},
     )
     consumption.consume(pool_id=pool.pk, demand=demand, actor=SYSTEM, now=now)

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from credits import grants, resets, statements, summaries
 from credits.book import EntryType
 from credits.models import LedgerEntry, Pool
-from credits.statements import Filter, Statement
+from credits.statements import Filter, Origin, Statement
 from tests.builders import a_metered_feature
 from tests.credits.pools import START, a_pool, a_pool_of_a_plan, consumed, granted, stored
 from workspace.actors import SYSTEM
@@ -89,6 +89,18 @@ class TestStatement:
         found = statements.statement(row, state, only=NOTHING_HIDDEN)
 
         assert numbers(found) == [3, 2, 1]
+
+    @pytest.mark.parametrize("is_written", [True, False])
+    def test_finds_what_time_did_by_its_source(self, is_written):
+        pool = a_pool_of_a_plan(5000)
+        granted(pool, 10, expires_at=RESET)
+        if is_written:
+            resets.sweep(now=RESET, seconds=5)
+
+        assert numbers(read(pool, RESET, Filter(origin=Origin.TOP_UP))) == [4, 2]
+        assert numbers(read(pool, RESET, Filter(origin=Origin.PLAN))) == [5, 3, 1]
+        assert numbers(read(pool, RESET, Filter(origin=Origin.ADDON))) == []
+        assert numbers(read(pool, RESET, Filter(feature_id=1))) == []
 
     def test_pages_by_entry_number_both_ways(self):
         pool = a_pool()

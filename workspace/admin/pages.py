@@ -297,9 +297,14 @@ class ButtonPage(DialogPage):
                 f"{self.model_admin.object_title(self.object)} now.",
             )
             return HttpResponseRedirect(self.back_url())
-        description = self.button.description
-        self.question = description if isinstance(description, str) else description(self.object)
         return super().get(request, *args, **kwargs)
+
+    def ask(self, form: forms.Form) -> HttpResponse:
+        """The page with the form; after a refusal, too, with what the button would do."""
+        if self.button.is_available(self.object):
+            described = self.button.description
+            self.question = described if isinstance(described, str) else described(self.object)
+        return super().ask(form)
 
     def initial(self) -> dict[str, Any]:
         return self.button.initial(self.object)

@@ -12,7 +12,14 @@ from credits import access, grants, resets
 from credits.book import GrantType
 from credits.models import LedgerEntry, Pool
 from subscriptions import customers
-from tests.builders import a_credit_type, a_customer, a_metered_feature, a_resource
+from tests.builders import (
+    a_credit_type,
+    a_customer,
+    a_metered_feature,
+    a_published_plan,
+    a_rate,
+    a_resource,
+)
 from tests.credits.admin.conftest import ADJUSTERS, EVERYBODY, ONLOOKERS
 from tests.credits.pools import START, a_pool, a_pool_of_a_plan, consumed, granted
 from tests.workspace.admin.conftest import Visitor
@@ -254,6 +261,75 @@ class TestCreditsPage:
         assert amounts(since="2026-04-01", until="2026-04-01") == [-10]
         assert amounts(until="2026-03-31") == [100]
 
+    def test_filters_the_ledger_by_source(self, reader):
+        pool, images = a_pool_of_a_plan(5000), a_metered_feature("Images")
+        priced = [a_rate(images, pool.credit_type)]
+        a_published_plan("Priced", mappings=priced, now=START)
+        granted(pool, 20)
+        consumed(pool, 3, feature=images)
+        consumed(pool, 4)
+
+        def amounts(source: str) -> list[Decimal]:
+            return [entry.amount for entry in page(reader, pool, source=source)["entries"]]
+
+        assert amounts("plan") == [5000]
+        assert amounts("top-up") == [20]
+        assert amounts(f"feature:{images.public_id}") == [-3]
+        assert amounts("direct") == [-4]
+        assert len(amounts("nonsense")) == 4
+
+    def test_charts_the_days_that_are_asked_for(self, reader, clock):
+        pool = a_pool()
+        consumed(pool, 7, now=START)
+        consumed(pool, 9, now=START + 2 * DAY)
+        clock(START + 60 * DAY)
+
+        shown = page(reader, pool, chart_since="2026-03-30", chart_until="2026-04-01")
+
+        assert [row.step for row in shown["chart"].rows] == [
+            "1 Apr 2026",
+            "31 Mar 2026",
+            "30 Mar 2026",
+        ]
+        assert shown["chart"].total == "7"
+        assert not any(link.is_current for link in shown["ranges"])
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"chart_since": "2026-04-01", "chart_until": "2026-03-01"},
+            {"chart_since": "0001-01-01"},
+            {"chart_since": "soon"},
+        ],
+    )
+    def test_charts_the_last_month_where_the_days_make_no_sense(self, reader, query):
+        shown = page(reader, a_pool(), **query)
+
+        assert shown["chart_form"].errors
+        assert [link.label for link in shown["ranges"] if link.is_current] == ["Month"]
+
+    @pytest.mark.parametrize(
+        "query", [{"chart_until": "0001-01-01"}, {"chart_since": "9999-12-31"}]
+    )
+    def test_charts_the_ends_of_the_calendar(self, reader, query):
+        assert page(reader, a_pool(), **query)["chart"].total == "0"
+
+    def test_stacks_the_chart_by_a_dimension(self, reader):
+        pool = a_pool()
+        consumed(pool, 7, dimensions={"model": "large"})
+
+        shown = page(reader, pool, by="model")
+
+        assert [(key.name, key.total) for key in shown["chart"].legend] == [("large", "7")]
+        assert ("model", "model") in shown["chart_form"].fields["by"].choices
+
+    def test_keeps_what_the_other_sections_show(self, reader):
+        shown = page(reader, a_pool(), range="week", type="CREDITS_GRANTED", before="7", by="")
+
+        assert ("type", "CREDITS_GRANTED") in shown["chart_keeps"]
+        assert ("range", "week") in shown["ledger_keeps"]
+        assert "before" not in dict(shown["ledger_keeps"])
+
     def test_says_what_was_held_before_and_after_the_days_of_a_filter(self, reader, clock):
         pool = a_pool()
         granted(pool, 100)
@@ -348,4 +424,4 @@ class TestCreditsPage:
                 page(reader, pool)
             counts.append(len(queries))
 
-        assert counts[0] == counts[1] <= 15
+        assert counts[0] == counts[1] <= 17

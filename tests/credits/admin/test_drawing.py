@@ -4,7 +4,8 @@ from decimal import Decimal
 import pytest
 
 from credits.admin import drawing
-from credits.charts import Part, Reach, UsageOverTime
+from credits.charts import Part, UsageOverTime
+from credits.series import Step
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -16,12 +17,12 @@ def use(*amounts: tuple[str, ...]) -> UsageOverTime:
         Part(f"Feature {number}", tuple(Decimal(amount) for amount in each))
         for number, each in enumerate(amounts, start=1)
     )
-    return UsageOverTime(steps, steps[-1] + timedelta(days=1), parts)
+    return UsageOverTime(Step.DAY, steps, parts)
 
 
 class TestDraw:
     def test_stacks_the_features_of_a_day(self):
-        drawn = drawing.draw(use(("50",), ("25",)), Reach.WEEK)
+        drawn = drawing.draw(use(("50",), ("25",)))
 
         below, above = drawn.bars
         assert (below.y, below.height, below.colour) == ("75", "125", 1)
@@ -29,17 +30,17 @@ class TestDraw:
         assert above.title == "2 Mar 2026: Feature 2 25"
 
     def test_leaves_out_what_was_not_used(self):
-        drawn = drawing.draw(use(("50", "0")), Reach.WEEK)
+        drawn = drawing.draw(use(("50", "0")))
 
         assert len(drawn.bars) == 1
 
     def test_labels_the_levels_with_separators(self):
-        drawn = drawing.draw(use(("12345",)), Reach.WEEK)
+        drawn = drawing.draw(use(("12345",)))
 
         assert [level.text for level in drawn.levels] == ["0", "4,000", "8,000", "12,000", "16,000"]
 
     def test_says_the_same_as_a_table_with_the_latest_first(self):
-        drawn = drawing.draw(use(("50", "1.5"), ("25", "0")), Reach.WEEK)
+        drawn = drawing.draw(use(("50", "1.5"), ("25", "0")))
 
         assert [(row.step, row.amounts, row.total) for row in drawn.rows] == [
             ("3 Mar 2026", ("1.5", "0"), "1.5"),
@@ -48,15 +49,15 @@ class TestDraw:
         assert drawn.summary == "76.5 used from 2 Mar 2026 to 3 Mar 2026"
 
     def test_labels_the_latest_step_and_not_too_many(self):
-        drawn = drawing.draw(use(tuple("1" for _ in range(30))), Reach.MONTH)
+        drawn = drawing.draw(use(tuple("1" for _ in range(30))))
 
         assert [step.text for step in drawn.steps][-1] == "31 Mar"
         assert len(drawn.steps) <= 8
 
     def test_draws_nothing_where_nothing_was_used(self):
-        empty = UsageOverTime((MONDAY,), MONDAY + timedelta(days=1), ())
+        empty = UsageOverTime(Step.DAY, (MONDAY,), ())
 
-        drawn = drawing.draw(empty, Reach.WEEK)
+        drawn = drawing.draw(empty)
 
         assert (drawn.bars, drawn.legend, drawn.rows) == ((), (), ())
 

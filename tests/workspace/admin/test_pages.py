@@ -92,6 +92,17 @@ class TestButtonPage:
         assert Activity.objects.count() == 1
         assert not IdempotentAnswer.objects.exists()
 
+    def test_still_explains_itself_after_a_refusal(self, administrator):
+        user = a_user(Role.READ_ONLY)
+        page = button_page(user, "change-role")
+        asked = administrator.get(page)
+
+        refused = administrator.post(page, {"once": asked.context["once"], "role": "READ_ONLY"})
+
+        assert refused.context["form"].errors
+        assert refused.context["question"] == asked.context["question"] != ""
+        assert refused.context["form"]["role"].value() == "READ_ONLY"
+
     def test_shows_a_refusal_beside_its_field(self, administrator):
         user = a_user(Role.READ_ONLY)
 
