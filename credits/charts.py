@@ -73,7 +73,7 @@ def over_time(row: Pool, start: datetime, end: datetime, *, dimension: str = "")
         if dimension:
             name = found.tags[0] or f"Without {dimension}"
         stack = amounts[name]
-        for place, (_, amount) in enumerate(found.points):
+        for place, (_, amount, _) in enumerate(found.points):
             stack[place] += amount
     parts = [Part(name, tuple(stack)) for name, stack in amounts.items()]
     others = OTHER_VALUES if dimension else OTHER_FEATURES

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import F, Func, QuerySet, Sum
+from django.db.models import Count, F, Func, QuerySet, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import TruncDay, TruncHour, TruncMonth
 
@@ -50,6 +50,14 @@ TRUNCATE: dict[Step, type[Func]] = {
 Tags = tuple[str, ...]
 
 
+class CreditPoint(NamedTuple):
+    """Credits used in the step that begins `at`, by how many consumptions."""
+
+    at: datetime
+    amount: Decimal
+    uses: int
+
+
 @dataclass(slots=True, frozen=True)
 class CreditSeries:
     """Credits used for one feature, or without one, in consecutive steps.
@@ -60,12 +68,17 @@ class CreditSeries:
     feature_id: str | None
     feature_name: str | None
     tags: Tags
-    points: tuple[tuple[datetime, Decimal], ...]
+    points: tuple[CreditPoint, ...]
 
     @property
     def total(self) -> Decimal:
         """All of it."""
-        return sum((amount for _, amount in self.points), ZERO)
+        return sum((point.amount for point in self.points), ZERO)
+
+    @property
+    def uses(self) -> int:
+        """How many consumptions that were."""
+        return sum(point.uses for point in self.points)
 
 
 @dataclass(slots=True, frozen=True)
@@ -136,15 +149,20 @@ def of_credits(
     tagged, names = with_tags(consumed, "dimensions", keys)
     rows = (
         tagged.values_list("feature__public_id", "feature__name", *names, "step")
-        .annotate(total=Sum("amount"))
+        .annotate(total=Sum("amount"), uses=Count("pk"))
         .order_by()
     )
-    found: dict[tuple[Any, ...], dict[datetime, Decimal]] = defaultdict(dict)
-    for feature_id, name, *tags, at, total in rows:
-        found[feature_id, name, _texts(tags)][at] = total
+    found: dict[tuple[Any, ...], dict[datetime, CreditPoint]] = defaultdict(dict)
+    for feature_id, name, *tags, at, total, uses in rows:
+        found[feature_id, name, _texts(tags)][at] = CreditPoint(at, total, uses)
     series = [
-        CreditSeries(feature_id, name, tags, tuple((at, amounts.get(at, ZERO)) for at in steps))
-        for (feature_id, name, tags), amounts in found.items()
+        CreditSeries(
+            feature_id,
+            name,
+            tags,
+            tuple(points.get(at) or CreditPoint(at, ZERO, 0) for at in steps),
+        )
+        for (feature_id, name, tags), points in found.items()
     ]
     return sorted(series, key=lambda each: (each.feature_id or "", each.tags))
 

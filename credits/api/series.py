@@ -137,12 +137,21 @@ def _currency(credit_type: CreditType) -> Shape:
 
 
 def _shape(each: CreditSeries, keys: Sequence[str]) -> Shape:
+    """A series; newer clients than the contract's ask for `eventCount`, too."""
     return {
         "featureId": each.feature_id,
         "featureName": each.feature_name,
         "tags": tags_shape(keys, each.tags) if keys else None,
         "totalCredits": each.total,
-        "points": [{"timestamp": wire_instant(at), "value": used} for at, used in each.points],
+        "eventCount": each.uses,
+        "points": [
+            {
+                "timestamp": wire_instant(point.at),
+                "value": point.amount,
+                "eventCount": point.uses,
+            }
+            for point in each.points
+        ],
     }
 
 

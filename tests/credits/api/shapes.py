@@ -195,7 +195,8 @@ CREDIT_USAGE = exactly(
             featureName=or_null(TEXT),
             tags=or_null(TAGS),
             totalCredits=NUMBER,
-            points=several(exactly(timestamp=INSTANT, value=NUMBER)),
+            eventCount=NUMBER,
+            points=several(exactly(timestamp=INSTANT, value=NUMBER, eventCount=NUMBER)),
         )
     ),
 )

@@ -54,6 +54,8 @@ class TestCreditUsage:
             "singular": "credit",
             "plural": "credits",
         }
+        assert (direct["eventCount"], by_images["eventCount"]) == (1, 3)
+        assert sum(point["eventCount"] for point in by_images["points"]) == 3
         points = {point["timestamp"]: point["value"] for point in by_images["points"]}
         assert points["2026-01-02T00:00:00.000Z"] == 10
         assert points["2026-01-04T00:00:00.000Z"] == 0
