@@ -274,7 +274,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["workspace.api.authentication.KeyScope"],
     "DEFAULT_PARSER_CLASSES": ["workspace.api.json.DecimalJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["workspace.api.json.DecimalJSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "workspace.api.schema.Description",
     "EXCEPTION_HANDLER": "workspace.api.errors.handle",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": False,
@@ -288,8 +288,9 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
-    # Views do not describe their bodies yet; that says nothing about a deployment.
-    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+    "SCHEMA_PATH_PREFIX": "/(api/)?v1(-beta)?",
+    "CAMELIZE_NAMES": True,
+    "POSTPROCESSING_HOOKS": ["workspace.api.schema.describe_health"],
     # From our own static files: the docs page asks no other host.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from rest_framework import serializers
 
 from catalog.api.base import Whole, named_credit_types, named_features
+from catalog.api.resets import MonthlyReset, WeeklyReset, YearlyReset
 from catalog.checking import InvalidField
 from catalog.models import (
     BillingCadence,
@@ -26,10 +27,13 @@ from catalog.models import (
 )
 from catalog.prices import NewCharge, NewMapping
 from workspace.api.camel import CamelMixin
-from workspace.api.currencies import CurrencyField, wire_currency
+from workspace.api.currencies import Currency, CurrencyField
 from workspace.api.fields import AmountField, PublicIdField, TextField, wire_instant
+from workspace.api.terms import Instant, one_of
 
 MOST_PRICES = 200
+GRANT_CADENCES = ["BEGINNING_OF_BILLING_PERIOD", "MONTHLY"]
+TIERS_MODES = ["VOLUME", "GRADUATED"]
 CURRENCY = "USD"
 """The currency of a price that names none."""
 
@@ -63,41 +67,10 @@ class PricePeriodBody(CamelMixin, serializers.Serializer[Any]):
     billing_period = serializers.ChoiceField(BillingPeriod.values)
     billing_country_code = serializers.RegexField(r"\A[A-Z]{2}\Z", required=False)
     block_size = AmountField(required=False)
-    credit_grant_cadence = serializers.ChoiceField(
-        ["BEGINNING_OF_BILLING_PERIOD", "MONTHLY"], required=False
-    )
+    credit_grant_cadence = serializers.ChoiceField(GRANT_CADENCES, required=False)
     credit_rate = CreditRateBody(required=False)
     price = MoneyBody(required=False)
     tiers = serializers.ListField(child=TierBody(), required=False, max_length=MOST_PRICES)
-
-
-class YearlyReset(CamelMixin, serializers.Serializer[Any]):
-    """When a year of use begins."""
-
-    according_to = serializers.ChoiceField(["SubscriptionStart"])
-
-
-class MonthlyReset(CamelMixin, serializers.Serializer[Any]):
-    """When a month of use begins."""
-
-    according_to = serializers.ChoiceField(["SubscriptionStart", "StartOfTheMonth"])
-
-
-class WeeklyReset(CamelMixin, serializers.Serializer[Any]):
-    """When a week of use begins."""
-
-    according_to = serializers.ChoiceField(
-        [
-            "SubscriptionStart",
-            "EverySunday",
-            "EveryMonday",
-            "EveryTuesday",
-            "EveryWednesday",
-            "EveryThursday",
-            "EveryFriday",
-            "EverySaturday",
-        ]
-    )
 
 
 class PricingModelBody(CamelMixin, serializers.Serializer[Any]):
@@ -115,7 +88,7 @@ class PricingModelBody(CamelMixin, serializers.Serializer[Any]):
     monthly_reset_period_configuration = MonthlyReset(required=False)
     weekly_reset_period_configuration = WeeklyReset(required=False)
     yearly_reset_period_configuration = YearlyReset(required=False)
-    tiers_mode = serializers.ChoiceField(["VOLUME", "GRADUATED"], required=False)
+    tiers_mode = serializers.ChoiceField(TIERS_MODES, required=False)
     top_up_custom_currency_id = PublicIdField(required=False)
 
 
@@ -270,6 +243,54 @@ def _mappings(models: Sequence[Mapping[str, Any]], finder: _Finder) -> list[NewM
     return list(found.values())
 
 
+class MoneyShape(TypedDict):
+    """Money in whole units: 49 is 49.00."""
+
+    amount: Decimal
+    currency: Currency
+
+
+class TierShape(TypedDict):
+    """A step of a price."""
+
+    upTo: Decimal | None
+    unitPrice: MoneyShape | None
+    flatPrice: MoneyShape | None
+
+
+class CreditRateShape(TypedDict):
+    """What a unit of use costs in credits, or the formula that says it."""
+
+    amount: Decimal
+    currencyId: str
+    costFormula: str | None
+
+
+class PriceShape(TypedDict):
+    """A price in money, or the rate at which use is paid in credits."""
+
+    id: str
+    billingModel: Annotated[str, one_of(BillingModel.values)]
+    billingPeriod: Annotated[str, one_of(BillingPeriod.values)]
+    billingCadence: Annotated[str, one_of(BillingCadence.values)]
+    billingCountryCode: str | None
+    billingId: str | None
+    blockSize: Decimal | None
+    createdAt: Instant
+    creditGrantCadence: Annotated[str, one_of(GRANT_CADENCES)] | None
+    creditRate: CreditRateShape | None
+    crmId: str | None
+    crmLinkUrl: str | None
+    featureId: str | None
+    maxUnitQuantity: Decimal | None
+    minUnitQuantity: Decimal | None
+    price: MoneyShape | None
+    tiers: list[TierShape] | None
+    tiersMode: Annotated[str, one_of(TIERS_MODES)] | None
+    topUpCustomCurrencyId: str | None
+    usedInSubscriptions: bool | None
+
+
 @dataclass(frozen=True)
 class PriceLine:
     """A price or mapping as a line of the list, with what orders it."""
@@ -277,7 +298,7 @@ class PriceLine:
     created_at: datetime
     rank: int
     id: int
-    shown: dict[str, Any]
+    shown: PriceShape
 
 
 def price_lines(version: PackageVersion, *, is_overage: bool = False) -> list[PriceLine]:
@@ -293,7 +314,7 @@ def price_lines(version: PackageVersion, *, is_overage: bool = False) -> list[Pr
     return lines
 
 
-def shown_charge(charge: Charge) -> dict[str, Any]:
+def shown_charge(charge: Charge) -> PriceShape:
     """Every key of the contract."""
     return {
         **NOTHING,
@@ -315,7 +336,7 @@ def shown_charge(charge: Charge) -> dict[str, Any]:
     }
 
 
-def shown_mapping(mapping: ConsumptionMapping) -> dict[str, Any]:
+def shown_mapping(mapping: ConsumptionMapping) -> PriceShape:
     """A consumption mapping as the credit-based charge that the contract knows."""
     return {
         **NOTHING,
@@ -333,25 +354,25 @@ def shown_mapping(mapping: ConsumptionMapping) -> dict[str, Any]:
     }
 
 
-NOTHING: Mapping[str, None] = dict.fromkeys(
-    [
-        "billingCountryCode",
-        "billingId",
-        "blockSize",
-        "creditGrantCadence",
-        "creditRate",
-        "crmId",
-        "crmLinkUrl",
-        "featureId",
-        "maxUnitQuantity",
-        "minUnitQuantity",
-        "price",
-        "tiers",
-        "tiersMode",
-        "topUpCustomCurrencyId",
-        "usedInSubscriptions",
-    ]
-)
+class _Nothing(TypedDict):
+    billingCountryCode: None
+    billingId: None
+    blockSize: None
+    creditGrantCadence: None
+    creditRate: None
+    crmId: None
+    crmLinkUrl: None
+    featureId: None
+    maxUnitQuantity: None
+    minUnitQuantity: None
+    price: None
+    tiers: None
+    tiersMode: None
+    topUpCustomCurrencyId: None
+    usedInSubscriptions: None
+
+
+NOTHING: _Nothing = dict.fromkeys(_Nothing.__annotations__)  # type: ignore[assignment]
 """The keys that may be empty."""
 
 
@@ -370,10 +391,10 @@ def _tier(tier: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def shown_tier(tier: Mapping[str, Any]) -> dict[str, Any]:
+def shown_tier(tier: Mapping[str, Any]) -> TierShape:
     """A stored tier as answers show it."""
 
-    def money(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    def money(value: Mapping[str, Any] | None) -> MoneyShape | None:
         return _shown_money(Decimal(value["amount"]), value["currency"]) if value else None
 
     return {
@@ -383,10 +404,10 @@ def shown_tier(tier: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _shown_money(amount: Decimal | None, currency: str) -> dict[str, Any] | None:
+def _shown_money(amount: Decimal | None, currency: str) -> MoneyShape | None:
     if amount is None:
         return None
-    return {"amount": amount, "currency": wire_currency(currency)}
+    return {"amount": amount, "currency": currency.lower()}
 
 
 def _decimal(number: int | None) -> Decimal | None:

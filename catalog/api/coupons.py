@@ -1,7 +1,7 @@
 """Coupons over HTTP."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,11 +16,12 @@ from catalog.api.base import (
     in_path,
     within,
 )
+from catalog.api.charges import MoneyShape
 from catalog.coupons import CouponFields, UnknownCoupon
 from catalog.models import Coupon, CouponType
 from catalog.models.coupons import LONGEST_DURATION, WHOLE
 from workspace.api.camel import CamelMixin
-from workspace.api.currencies import CurrencyField, wire_currency
+from workspace.api.currencies import CurrencyField
 from workspace.api.fields import (
     AmountField,
     MetadataField,
@@ -29,6 +30,7 @@ from workspace.api.fields import (
     wire_instant,
 )
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, one_of, speaks
 from workspace.currencies import CURRENCIES
 
 
@@ -95,14 +97,33 @@ class CouponQuery(ListQuery):
     type = serializers.ChoiceField(CouponType.values, required=False)
 
 
-class CouponAnswer(serializers.Serializer[Coupon]):
+class CouponShape(TypedDict):
+    """A coupon."""
+
+    id: str
+    name: str
+    description: str | None
+    type: Annotated[str, one_of(CouponType.values)]
+    percentOff: int | None
+    amountsOff: list[MoneyShape] | None
+    durationInMonths: int | None
+    status: Literal["ACTIVE", "ARCHIVED"]
+    source: Literal["STIGG", "STIGG_ADHOC", "STRIPE"] | None
+    billingId: str | None
+    billingLinkUrl: str | None
+    metadata: dict[str, str] | None
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class CouponAnswer(serializers.BaseSerializer[Coupon]):
     """A coupon as callers see it.
 
     The contract shows a percentage as a whole number here, so a fraction is rounded; kept is
     what was sent.
     """
 
-    def to_representation(self, instance: Coupon) -> dict[str, Any]:
+    def to_representation(self, instance: Coupon) -> CouponShape:
         """Every key of the contract."""
         share = instance.percent_off
         return {
@@ -123,10 +144,10 @@ class CouponAnswer(serializers.Serializer[Coupon]):
         }
 
 
-def amounts_off(coupon: Coupon) -> list[dict[str, Any]] | None:
+def amounts_off(coupon: Coupon) -> list[MoneyShape] | None:
     """The amounts that a coupon takes off; null if it is a percentage."""
     return [
-        {"amount": amount, "currency": wire_currency(currency)}
+        {"amount": amount, "currency": currency.lower()}
         for currency, amount in coupon.amounts.items()
     ] or None
 
@@ -141,17 +162,18 @@ class CouponView(CatalogView):
         found: Coupon = in_path(Coupon.objects.all(), public_id, UnknownCoupon, "coupon")
         return found
 
-    def shown(self, coupon: Coupon, status: int = 200) -> Response:
+    def shown(self, coupon: Coupon) -> Response:
         """A coupon in its envelope."""
-        return self.answer(CouponAnswer(coupon).data, status)
+        return self.answer(CouponAnswer(coupon).data)
 
 
 class Coupons(CouponView):
     """The list; new ones."""
 
+    @speaks(query=CouponQuery, page=CouponAnswer)
     def get(self, request: Request) -> Response:
         """A page of coupons, archived ones included unless `status` asks otherwise."""
-        query = self.read_query(CouponQuery)
+        query = self.read_query()
         rows = within(Coupon.objects.all(), query)
         match query.get("status"):
             case ["ACTIVE"]:
@@ -160,11 +182,12 @@ class Coupons(CouponView):
                 rows = rows.exclude(archived_at=None)
         if "type" in query:
             rows = rows.filter(type=query["type"])
-        return self.page_of(rows, CouponAnswer)
+        return self.page_of(rows)
 
+    @speaks(body=NewCoupon, answer=CouponAnswer, status=201)
     def post(self, request: Request) -> Response:
         """Create one."""
-        body = self.read_body(NewCoupon)
+        body = self.read_body()
         return self.shown(
             coupons.create(
                 public_id=body["public_id"],
@@ -175,20 +198,21 @@ class Coupons(CouponView):
                 actor=self.actor,
                 now=self.now,
             ),
-            status=201,
         )
 
 
 class OneCoupon(CouponView):
     """One coupon."""
 
+    @speaks(answer=CouponAnswer)
     def get(self, request: Request, coupon_id: str) -> Response:
         """Read it."""
         return self.shown(self.find(coupon_id))
 
+    @speaks(body=CouponChanges, answer=CouponAnswer)
     def patch(self, request: Request, coupon_id: str) -> Response:
         """Change how it is called and described."""
-        body = self.read_body(CouponChanges)
+        body = self.read_body()
         return self.shown(
             coupons.update(
                 coupon_id=self.find(coupon_id).pk,
@@ -202,6 +226,7 @@ class OneCoupon(CouponView):
 class ArchiveCoupon(CouponView):
     """Its retirement."""
 
+    @speaks(answer=CouponAnswer)
     def post(self, request: Request, coupon_id: str) -> Response:
         """Archive it."""
         return self.shown(

@@ -1,6 +1,6 @@
 """Credit types over HTTP: the contract calls them custom currencies (R2, R3)."""
 
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from django.db.models import F, QuerySet
 from rest_framework import serializers
@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from catalog import archiving, credit_types
 from catalog.api.base import CatalogView, ClearableText, choices_in_query, in_path
 from catalog.credit_types import CreditTypeFields, UnknownCreditType
-from catalog.models import CreditType
+from catalog.models import CreditType, PackageKind
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, one_of, speaks
 
 
 class UnitsBody(serializers.Serializer[Any]):
@@ -45,12 +46,41 @@ class CreditTypeQuery(serializers.Serializer[Any]):
     status = choices_in_query("ACTIVE", "ARCHIVED")
 
 
-class CreditTypeAnswer(serializers.Serializer[CreditType]):
+class UnitsShape(TypedDict):
+    """One, and many."""
+
+    singular: str
+    plural: str
+
+
+class CreditTypeShape(TypedDict):
+    """A credit type: the contract calls it custom currency."""
+
+    id: str
+    displayName: str
+    symbol: str | None
+    description: str | None
+    units: UnitsShape | None
+    metadata: dict[str, str]
+    createdAt: Instant
+    updatedAt: Instant
+    archivedAt: Instant | None
+
+
+class AssociatedShape(TypedDict):
+    """A plan or add-on on sale."""
+
+    id: str
+    displayName: str
+    type: Annotated[str, one_of(PackageKind.values)]
+
+
+class CreditTypeAnswer(serializers.BaseSerializer[CreditType]):
     """A credit type as callers see it."""
 
-    def to_representation(self, instance: CreditType) -> dict[str, Any]:
+    def to_representation(self, instance: CreditType) -> CreditTypeShape:
         """Every key of the contract."""
-        units = None
+        units: UnitsShape | None = None
         if instance.unit_plural:
             units = {"singular": instance.unit_singular, "plural": instance.unit_plural}
         return {
@@ -86,42 +116,44 @@ class CreditTypeView(CatalogView):
         found: CreditType = in_path(rows, public_id, UnknownCreditType, "credit type")
         return found
 
-    def shown(self, credit_type: CreditType, status: int = 200) -> Response:
+    def shown(self, credit_type: CreditType) -> Response:
         """A credit type in its envelope."""
-        return self.answer(CreditTypeAnswer(credit_type).data, status)
+        return self.answer(CreditTypeAnswer(credit_type).data)
 
 
 class CreditTypes(CreditTypeView):
     """The list; new ones."""
 
+    @speaks(query=CreditTypeQuery, page=CreditTypeAnswer)
     def get(self, request: Request) -> Response:
         """A page of credit types."""
-        statuses = self.read_query(CreditTypeQuery).get("status") or ["ACTIVE"]
+        statuses = self.read_query().get("status") or ["ACTIVE"]
         rows = CreditType.objects.all()
         if "ARCHIVED" not in statuses:
             rows = rows.active()
         elif "ACTIVE" not in statuses:
             rows = rows.exclude(archived_at=None)
-        return self.page_of(rows, CreditTypeAnswer)
+        return self.page_of(rows)
 
+    @speaks(body=NewCreditType, answer=CreditTypeAnswer, status=201)
     def post(self, request: Request) -> Response:
         """Create one (R2)."""
-        body = self.read_body(NewCreditType)
+        body = self.read_body()
         public_id = body.pop("public_id")
         return self.shown(
             credit_types.create(
                 public_id=public_id, **fields_of(body), actor=self.actor, now=self.now
             ),
-            status=201,
         )
 
 
 class OneCreditType(CreditTypeView):
     """One credit type."""
 
+    @speaks(body=CreditTypeChanges, answer=CreditTypeAnswer)
     def patch(self, request: Request, currency_id: str) -> Response:
         """Change it (R2)."""
-        body = self.read_body(CreditTypeChanges)
+        body = self.read_body()
         return self.shown(
             credit_types.update(
                 credit_type_id=self.find(currency_id).pk,
@@ -135,6 +167,7 @@ class OneCreditType(CreditTypeView):
 class ArchiveCreditType(CreditTypeView):
     """Its retirement."""
 
+    @speaks(answer=CreditTypeAnswer)
     def post(self, request: Request, currency_id: str) -> Response:
         """Archive it (R3)."""
         return self.shown(
@@ -147,6 +180,7 @@ class ArchiveCreditType(CreditTypeView):
 class UnarchiveCreditType(CreditTypeView):
     """Its return."""
 
+    @speaks(answer=CreditTypeAnswer)
     def post(self, request: Request, currency_id: str) -> Response:
         """Bring it back (R3)."""
         return self.shown(
@@ -161,6 +195,7 @@ class UnarchiveCreditType(CreditTypeView):
 class AssociatedEntities(CreditTypeView):
     """The plans and add-ons on sale that use it."""
 
+    @speaks(answer=list[AssociatedShape])
     def get(self, request: Request, currency_id: str) -> Response:
         """All of them: whoever archives it must look at each."""
         using = archiving.packages_using_credit_type(self.find(currency_id))

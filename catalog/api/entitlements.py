@@ -6,7 +6,7 @@ draft if there is one, because that is what the other operations change; else wh
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -20,6 +20,7 @@ from catalog.api.base import (
     named_features,
 )
 from catalog.api.packages import PackageView
+from catalog.api.resets import MonthlyReset, ResetShape, WeeklyReset, YearlyReset
 from catalog.entitlements import Entitlement, NewCredits, NewFeature, NotIncluded
 from catalog.models import (
     Behaviour,
@@ -32,44 +33,14 @@ from catalog.models import (
     ResetPeriod,
 )
 from workspace.api.camel import CamelMixin
+from workspace.api.cursors import PaginationShape
 from workspace.api.fields import AmountField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.schema import Description
+from workspace.api.terms import Instant, one_of, speaks
 
 CREDIT, FEATURE = "CREDIT", "FEATURE"
 MOST_AT_ONCE = 100
-ANCHORS = {
-    "YEAR": ["SubscriptionStart"],
-    "MONTH": ["SubscriptionStart", "StartOfTheMonth"],
-    "WEEK": [
-        "SubscriptionStart",
-        "EverySunday",
-        "EveryMonday",
-        "EveryTuesday",
-        "EveryWednesday",
-        "EveryThursday",
-        "EveryFriday",
-        "EverySaturday",
-    ],
-}
-"""From when the periods of a feature's use may be counted."""
-
-
-class YearlyReset(CamelMixin, serializers.Serializer[Any]):
-    """From when years of use are counted."""
-
-    according_to = serializers.ChoiceField(ANCHORS["YEAR"])
-
-
-class MonthlyReset(CamelMixin, serializers.Serializer[Any]):
-    """From when months of use are counted."""
-
-    according_to = serializers.ChoiceField(ANCHORS["MONTH"])
-
-
-class WeeklyReset(CamelMixin, serializers.Serializer[Any]):
-    """From when weeks of use are counted."""
-
-    according_to = serializers.ChoiceField(ANCHORS["WEEK"])
 
 
 class Place(serializers.FloatField):
@@ -99,6 +70,7 @@ class TermsBody(CamelMixin, serializers.Serializer[Any]):
 class CreditTermsBody(TermsBody):
     """How many credits, how often."""
 
+    type = serializers.ChoiceField([CREDIT])
     amount = AmountField(required=False, allow_null=True)
     cadence = serializers.ChoiceField(Cadence.values, required=False)
     dependency_feature_id = PublicIdField(required=False, allow_null=True)
@@ -107,6 +79,7 @@ class CreditTermsBody(TermsBody):
 class FeatureTermsBody(TermsBody):
     """How much of a feature."""
 
+    type = serializers.ChoiceField([FEATURE])
     enum_values = serializers.ListField(child=TextField(max_length=255), required=False)
     has_unlimited_usage = Flag(required=False)
     usage_limit = Whole(required=False, allow_null=True, min_value=0, max_value=2**53)
@@ -143,7 +116,11 @@ class ByType(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Read the type, then the rest as that type says."""
         kind = super().to_internal_value(data)["type"]
-        return {"type": kind, **self.readers[kind]().run_validation(data)}
+        return dict(self.readers[kind]().run_validation(data))
+
+    def described(self, schema: Description) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        return {"oneOf": [schema.field(reader()) for reader in self.readers.values()]}
 
 
 class NewByType(ByType):
@@ -162,12 +139,59 @@ class NewEntitlementsBody(serializers.Serializer[Any]):
     )
 
 
-class EntitlementAnswer(serializers.Serializer[Entitlement]):
+class TermsShape(TypedDict):
+    """What both kinds of entitlement have in common."""
+
+    behavior: Annotated[str, one_of(Behaviour.values)]
+    description: str | None
+    displayNameOverride: str | None
+    hasSoftLimit: bool
+    hiddenFromWidgets: list[Annotated[str, one_of(HiddenFrom.values)]]
+    isCustom: bool
+    isGranted: bool
+    order: float
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class CreditEntitlementShape(TermsShape):
+    """How many credits, how often. `id` is that of the credit type."""
+
+    id: str
+    type: Literal["CREDIT"]
+    amount: Decimal | None
+    cadence: Annotated[str, one_of(Cadence.values)]
+    dependencyFeatureId: str | None
+
+
+class FeatureEntitlementShape(TermsShape):
+    """How much of a feature. `id` is that of the feature."""
+
+    id: str
+    type: Literal["FEATURE"]
+    enumValues: list[str] | None
+    hasUnlimitedUsage: bool
+    usageLimit: int | None
+    resetPeriod: Annotated[str, one_of(ResetPeriod.values)] | None
+    resetPeriodConfiguration: ResetShape | None
+
+
+EntitlementShape = CreditEntitlementShape | FeatureEntitlementShape
+
+
+class EntitlementsShape(TypedDict):
+    """All entitlements of a plan or add-on, on one page."""
+
+    data: list[EntitlementShape]
+    pagination: PaginationShape
+
+
+class EntitlementAnswer(serializers.BaseSerializer[Entitlement]):
     """An entitlement as callers see it."""
 
-    def to_representation(self, instance: Entitlement) -> dict[str, Any]:
+    def to_representation(self, instance: Entitlement) -> EntitlementShape:
         """Every key of the contract."""
-        shared = {
+        shared: TermsShape = {
             "behavior": instance.behaviour,
             "description": instance.description or None,
             "displayNameOverride": instance.display_name_override or None,
@@ -183,7 +207,7 @@ class EntitlementAnswer(serializers.Serializer[Entitlement]):
             linked = instance.linked_feature
             return {
                 "id": instance.credit_type.public_id,
-                "type": CREDIT,
+                "type": "CREDIT",
                 "amount": instance.amount,
                 "cadence": instance.cadence,
                 "dependencyFeatureId": linked.public_id if linked else None,
@@ -191,7 +215,7 @@ class EntitlementAnswer(serializers.Serializer[Entitlement]):
             }
         return {
             "id": instance.feature.public_id,
-            "type": FEATURE,
+            "type": "FEATURE",
             "enumValues": instance.enum_values or None,
             "hasUnlimitedUsage": instance.has_unlimited_usage,
             "usageLimit": instance.usage_limit,
@@ -221,6 +245,7 @@ class EntitlementView(PackageView):
 class Entitlements(EntitlementView):
     """The list; new ones."""
 
+    @speaks(whole=EntitlementsShape)
     def get(self, request: Request, package_id: str) -> Response:
         """All of a package's own entitlements, in the order that customers see."""
         version = self.find(package_id).current
@@ -237,26 +262,28 @@ class Entitlements(EntitlementView):
             }
         )
 
+    @speaks(body=NewEntitlementsBody, answer=list[EntitlementShape], status=201)
     def post(self, request: Request, package_id: str) -> Response:
         """Include several at once."""
         package = self.find(package_id)
-        wanted = self.read_body(NewEntitlementsBody)["entitlements"]
+        wanted = self.read_body()["entitlements"]
         included = entitlements.include(
             package_id=package.pk,
             entitlements=_wanted(wanted),
             actor=self.actor,
             now=self.now,
         )
-        return self.answer(_shown(included), status=201)
+        return self.answer(_shown(included))
 
 
 class OneEntitlement(EntitlementView):
     """The entitlement for one credit type or feature."""
 
+    @speaks(body=ByType, answer=EntitlementShape)
     def patch(self, request: Request, package_id: str, target_id: str) -> Response:
         """Change its terms."""
         package = self.find(package_id)
-        body = self.read_body(ByType)
+        body = self.read_body()
         if body.pop("type") == CREDIT:
             return self.shown_one(
                 entitlements.change_credits(
@@ -277,6 +304,7 @@ class OneEntitlement(EntitlementView):
             )
         )
 
+    @speaks(answer=EntitlementShape)
     def delete(self, request: Request, package_id: str, target_id: str) -> Response:
         """Take it out: credits, if a credit type has the id, or else the feature."""
         package = self.find(package_id)
@@ -290,8 +318,9 @@ class OneEntitlement(EntitlementView):
         )
 
 
-def _shown(rows: Sequence[Entitlement]) -> list[dict[str, Any]]:
-    return [EntitlementAnswer(row).data for row in rows]
+def _shown(rows: Sequence[Entitlement]) -> list[EntitlementShape]:
+    shown = EntitlementAnswer()
+    return [shown.to_representation(row) for row in rows]
 
 
 def _included_credit_type(package: Package, public_id: str) -> CreditType:

@@ -1,6 +1,6 @@
 """Features over HTTP (R7)."""
 
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -20,20 +20,21 @@ from catalog.models import Aggregation, Feature, FeatureStatus, FeatureType, Met
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, one_of, speaks
 
 LARGEST_DIVISOR = 10**12
 MOST_VALUES = 500
 MOST_FILTERS = 50
 
 
-class EnumValue(CamelMixin, serializers.Serializer[Any]):
+class EnumValueBody(CamelMixin, serializers.Serializer[Any]):
     """A value of a list, and how customers read it."""
 
     value = TextField(max_length=255)
     display_name = TextField(max_length=255)
 
 
-class UnitTransformation(CamelMixin, serializers.Serializer[Any]):
+class UnitTransformationBody(CamelMixin, serializers.Serializer[Any]):
     """How use is shown in other units, such as bytes in gigabytes."""
 
     divide = Whole(min_value=1, max_value=LARGEST_DIVISOR)
@@ -81,12 +82,12 @@ class FeatureChanges(CamelMixin, serializers.Serializer[Any]):
     display_name = TextField(source="name", max_length=255, required=False)
     description = ClearableText(max_length=255)
     enum_configuration = serializers.ListField(
-        child=EnumValue(), required=False, max_length=MOST_VALUES
+        child=EnumValueBody(), required=False, max_length=MOST_VALUES
     )
     feature_units = ClearableText(source="unit_singular", max_length=64)
     feature_units_plural = ClearableText(source="unit_plural", max_length=64)
     metadata = MetadataField(required=False, allow_null=True)
-    unit_transformation = UnitTransformation(required=False, allow_null=True)
+    unit_transformation = UnitTransformationBody(required=False, allow_null=True)
 
 
 class ChangedFeature(FeatureChanges):
@@ -113,10 +114,44 @@ class FeatureQuery(ListQuery):
     status = choices_in_query(*FeatureStatus.values)
 
 
-class FeatureAnswer(serializers.Serializer[Feature]):
+class EnumValueShape(TypedDict):
+    """A value of a list, and how customers read it."""
+
+    value: str
+    displayName: str
+
+
+class UnitTransformationShape(TypedDict):
+    """How use is shown in other units."""
+
+    divide: int
+    round: Literal["UP", "DOWN"]
+    featureUnits: str | None
+    featureUnitsPlural: str | None
+
+
+class FeatureShape(TypedDict):
+    """A feature."""
+
+    id: str
+    displayName: str
+    description: str | None
+    featureType: Annotated[str, one_of(FeatureType.values)]
+    featureStatus: Annotated[str, one_of(FeatureStatus.values)]
+    meterType: Annotated[str, one_of(MeterType.values)]
+    featureUnits: str | None
+    featureUnitsPlural: str | None
+    enumConfiguration: list[EnumValueShape] | None
+    unitTransformation: UnitTransformationShape | None
+    metadata: dict[str, str]
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class FeatureAnswer(serializers.BaseSerializer[Feature]):
     """A feature as callers see it."""
 
-    def to_representation(self, instance: Feature) -> dict[str, Any]:
+    def to_representation(self, instance: Feature) -> FeatureShape:
         """Every key of the contract."""
         return {
             "id": instance.public_id,
@@ -143,17 +178,18 @@ class FeatureView(CatalogView):
         found: Feature = in_path(Feature.objects.all(), public_id, UnknownFeature, "feature")
         return found
 
-    def shown(self, feature: Feature, status: int = 200) -> Response:
+    def shown(self, feature: Feature) -> Response:
         """A feature in its envelope."""
-        return self.answer(FeatureAnswer(feature).data, status)
+        return self.answer(FeatureAnswer(feature).data)
 
 
 class Features(FeatureView):
     """The list; new ones."""
 
+    @speaks(query=FeatureQuery, page=FeatureAnswer)
     def get(self, request: Request) -> Response:
         """A page of features."""
-        query = self.read_query(FeatureQuery)
+        query = self.read_query()
         rows = within(Feature.objects.all(), query)
         for name, field in (
             ("feature_type", "type"),
@@ -162,27 +198,30 @@ class Features(FeatureView):
         ):
             if query.get(name):
                 rows = rows.filter(**{f"{field}__in": query[name]})
-        return self.page_of(rows, FeatureAnswer)
+        return self.page_of(rows)
 
+    @speaks(body=NewFeature, answer=FeatureAnswer, status=201)
     def post(self, request: Request) -> Response:
         """Create one (R7)."""
-        body = self.read_body(NewFeature)
+        body = self.read_body()
         kept = {name: body.pop(name) for name in ("public_id", "type", "status") if name in body}
         return self.shown(
-            features.create(**kept, **fields_of(body), actor=self.actor, now=self.now), status=201
+            features.create(**kept, **fields_of(body), actor=self.actor, now=self.now)
         )
 
 
 class OneFeature(FeatureView):
     """One feature."""
 
+    @speaks(answer=FeatureAnswer)
     def get(self, request: Request, feature_id: str) -> Response:
         """Read it."""
         return self.shown(self.find(feature_id))
 
+    @speaks(body=ChangedFeature, answer=FeatureAnswer)
     def patch(self, request: Request, feature_id: str) -> Response:
         """Change it, or give it a meter (R7)."""
-        body = self.read_body(ChangedFeature)
+        body = self.read_body()
         return self.shown(
             features.update(
                 feature_id=self.find(feature_id).pk,
@@ -196,6 +235,7 @@ class OneFeature(FeatureView):
 class ArchiveFeature(FeatureView):
     """Its retirement."""
 
+    @speaks(answer=FeatureAnswer)
     def post(self, request: Request, feature_id: str) -> Response:
         """Archive it."""
         return self.shown(
@@ -208,6 +248,7 @@ class ArchiveFeature(FeatureView):
 class UnarchiveFeature(FeatureView):
     """Its return."""
 
+    @speaks(answer=FeatureAnswer)
     def post(self, request: Request, feature_id: str) -> Response:
         """Bring it back."""
         return self.shown(

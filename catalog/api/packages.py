@@ -1,8 +1,8 @@
 """Plans and add-ons over HTTP: created, read, edited, published, archived (R5, R6, R8–R11)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Annotated, Any, TypedDict
 
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
@@ -19,7 +19,7 @@ from catalog.api.base import (
     named_packages,
     within,
 )
-from catalog.api.charges import ChargesBody, price_lines, wanted_prices
+from catalog.api.charges import ChargesBody, PriceShape, price_lines, wanted_prices
 from catalog.checking import InvalidField
 from catalog.drafts import UnknownPackage
 from catalog.models import (
@@ -44,6 +44,7 @@ from workspace.api.fields import (
     wire_instant,
 )
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, one_of, speaks
 
 DRAFT, PUBLISHED, ARCHIVED = "DRAFT", "PUBLISHED", "ARCHIVED"
 STATUSES = (DRAFT, PUBLISHED, ARCHIVED)
@@ -121,6 +122,16 @@ class NewAddon(NewPackage):
     max_quantity = Whole(required=False, allow_null=True, min_value=1, max_value=MOST_IN_LINE)
 
 
+NEWS: Mapping[PackageKind, type[NewPackage]] = {
+    PackageKind.PLAN: NewPlan,
+    PackageKind.ADDON: NewAddon,
+}
+CHANGES: Mapping[PackageKind, type[PackageBody]] = {
+    PackageKind.PLAN: PlanChanges,
+    PackageKind.ADDON: AddonChanges,
+}
+
+
 class PublishBody(CamelMixin, serializers.Serializer[Any]):
     """Whom a publication reaches (R9)."""
 
@@ -135,51 +146,147 @@ class PackageQuery(CamelMixin, serializers.Serializer[Any]):
     created_at = InstantRangeField(required=False)
 
 
-class PackageAnswer(serializers.Serializer[Package]):
+class BudgetShape(TypedDict):
+    """The most that may be spent."""
+
+    limit: Decimal
+    hasSoftLimit: bool
+
+
+class TrialShape(TypedDict):
+    """How long a plan may be tried, and what follows."""
+
+    duration: int
+    units: Annotated[str, one_of(TrialUnit.values)]
+    trialEndBehavior: Annotated[str, one_of(TrialEnd.values)]
+    budget: BudgetShape | None
+
+
+class IncludedShape(TypedDict):
+    """What a plan or add-on includes, by its id."""
+
+    id: str
+    type: Annotated[str, one_of(["FEATURE", "CREDIT"])]
+
+
+class PackageShape(TypedDict):
+    """What plans and add-ons have in common."""
+
+    id: str
+    displayName: str
+    description: str | None
+    billingId: str | None
+    productId: str
+    pricingType: Annotated[str, one_of(PricingType.values)] | None
+    status: Annotated[str, one_of(STATUSES)]
+    versionNumber: int
+    isLatest: bool
+    entitlements: list[IncludedShape]
+    metadata: dict[str, str]
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class AddonShape(PackageShape):
+    """An add-on."""
+
+    dependencies: list[str]
+    maxQuantity: int | None
+
+
+class PlanShape(PackageShape):
+    """A plan."""
+
+    compatibleAddonIds: list[str]
+    defaultTrialConfig: TrialShape | None
+    parentPlanId: str | None
+
+
+class IdShape(TypedDict):
+    """What was changed."""
+
+    id: str
+
+
+class TaskShape(TypedDict):
+    """Who brings the change to those that have the package; null if there is nobody."""
+
+    taskId: str | None
+
+
+class PackageAnswer(serializers.BaseSerializer[Package]):
     """A plan or add-on as callers see it.
 
     Shown is the live version, or the draft of what was never published; the draft as well
     where the context says `draft`.
     """
 
-    def to_representation(self, instance: Package) -> dict[str, Any]:
-        """Every key of the contract."""
-        is_draft = instance.live is None or (
-            self.context.get("draft") and instance.draft is not None
-        )
-        version = instance.draft if is_draft else instance.live
-        assert version is not None
-        status = DRAFT if is_draft else PUBLISHED
-        if instance.archived_at is not None:
+    def version_of(self, package: Package) -> PackageVersion:
+        """The version that is shown."""
+        asks_for_draft = self.context.get("draft") and package.draft is not None
+        version = package.draft if package.live is None or asks_for_draft else package.live
+        assert version is not None, "a package has a version"
+        return version
+
+    def shared(self, package: Package, version: PackageVersion) -> PackageShape:
+        """What plans and add-ons have in common."""
+        status = PUBLISHED if version.pk == package.live_id else DRAFT
+        if package.archived_at is not None:
             status = ARCHIVED
-        last_number = instance.live.number or 0 if instance.live else 0
-        shown = {
-            "id": instance.public_id,
+        last_number = package.live.number or 0 if package.live else 0
+        return {
+            "id": package.public_id,
             "displayName": version.name,
             "description": version.description or None,
             "billingId": version.billing_id or None,
-            "productId": instance.product.public_id,
+            "productId": package.product.public_id,
             "pricingType": version.pricing_type or None,
             "status": status,
             "versionNumber": version.number or last_number + 1,
-            "isLatest": version.pk == instance.live_id,
+            "isLatest": version.pk == package.live_id,
             "entitlements": _entitlements(version),
             "metadata": version.metadata,
-            "createdAt": wire_instant(instance.created_at),
-            "updatedAt": wire_instant(instance.updated_at),
+            "createdAt": wire_instant(package.created_at),
+            "updatedAt": wire_instant(package.updated_at),
         }
-        if instance.kind == PackageKind.ADDON:
-            return {
-                **shown,
-                "dependencies": _ids(version.dependencies.all()),
-                "maxQuantity": version.max_quantity,
-            }
+
+
+class PlanAnswer(PackageAnswer):
+    """A plan."""
+
+    def to_representation(self, instance: Package) -> PlanShape:
+        """Every key of the contract."""
+        version = self.version_of(instance)
         return {
-            **shown,
+            **self.shared(instance, version),
             "compatibleAddonIds": _ids(version.compatible_addons.all()),
             "defaultTrialConfig": _trial(version),
             "parentPlanId": version.base_plan.public_id if version.base_plan else None,
         }
+
+
+class AddonAnswer(PackageAnswer):
+    """An add-on."""
+
+    def to_representation(self, instance: Package) -> AddonShape:
+        """Every key of the contract."""
+        version = self.version_of(instance)
+        return {
+            **self.shared(instance, version),
+            "dependencies": _ids(version.dependencies.all()),
+            "maxQuantity": version.max_quantity,
+        }
+
+
+ANSWERS: Mapping[PackageKind, type[PackageAnswer]] = {
+    PackageKind.PLAN: PlanAnswer,
+    PackageKind.ADDON: AddonAnswer,
+}
+
+
+def own_answer(view: "PackageView") -> type[PackageAnswer]:
+    """What shows packages of the kind that a view is about."""
+    return ANSWERS[view.kind]
 
 
 class PackageView(CatalogView):
@@ -198,8 +305,6 @@ class PackageView(CatalogView):
         "amount": "charges",
         "trial_length": "defaultTrialConfig",
     }
-    changes: ClassVar = {PackageKind.PLAN: PlanChanges, PackageKind.ADDON: AddonChanges}
-    news: ClassVar = {PackageKind.PLAN: NewPlan, PackageKind.ADDON: NewAddon}
 
     def rows(self) -> QuerySet[Package]:
         """All packages of the kind, with what answers show; a constant number of queries."""
@@ -221,10 +326,10 @@ class PackageView(CatalogView):
         found: Package = in_path(self.rows(), public_id, UnknownPackage, noun)
         return found
 
-    def shown(self, package: Package, *, draft: bool = False, status: int = 200) -> Response:
+    def shown(self, package: Package, *, draft: bool = False) -> Response:
         """A package as it is stored now, in its envelope."""
         stored = self.rows().get(pk=package.pk)
-        return self.answer(PackageAnswer(stored, context={"draft": draft}).data, status)
+        return self.answer(own_answer(self)(stored, context={"draft": draft}).data)
 
     def details_of(self, body: dict[str, Any]) -> Details:
         """A body in the words of the verbs."""
@@ -252,20 +357,22 @@ class PackageView(CatalogView):
 class Packages(PackageView):
     """The list; new ones."""
 
+    @speaks(query=PackageQuery, page=own_answer)
     def get(self, request: Request) -> Response:
         """A page of plans or add-ons. Asked for drafts alone, it shows drafts."""
-        query = self.read_query(PackageQuery)
+        query = self.read_query()
         rows = within(self.rows(), query)
         if "product_id" in query:
             rows = rows.filter(product__public_id=query["product_id"])
         statuses = query.get("status") or []
         if statuses:
             rows = rows.filter(_with_statuses(statuses))
-        return self.page_of(rows, PackageAnswer, context={"draft": statuses == [DRAFT]})
+        return self.page_of(rows, context={"draft": statuses == [DRAFT]})
 
+    @speaks(body=lambda view: NEWS[view.kind], answer=own_answer, status=201)
     def post(self, request: Request) -> Response:
         """Begin one as a draft (R8)."""
-        body = self.read_body(self.news[self.kind])
+        body = self.read_body()
         _refuse_status(body.pop("status", DRAFT))
         product_id = body.pop("product_id")
         product = Product.objects.filter(public_id=product_id).first()
@@ -279,19 +386,21 @@ class Packages(PackageView):
             actor=self.actor,
             now=self.now,
         )
-        return self.shown(package, status=201)
+        return self.shown(package)
 
 
 class OnePackage(PackageView):
     """One plan or add-on."""
 
+    @speaks(answer=own_answer)
     def get(self, request: Request, package_id: str) -> Response:
         """Read it: what is live, or the draft of what was never published."""
-        return self.answer(PackageAnswer(self.find(package_id)).data)
+        return self.answer(own_answer(self)(self.find(package_id)).data)
 
+    @speaks(body=lambda view: CHANGES[view.kind], answer=own_answer)
     def patch(self, request: Request, package_id: str) -> Response:
         """Change its open draft, prices included (R8)."""
-        body = self.read_body(self.changes[self.kind])
+        body = self.read_body()
         _refuse_status(body.pop("status", DRAFT))
         package = self.find(package_id)
         charges = body.pop("charges", None)
@@ -319,12 +428,14 @@ class OnePackage(PackageView):
 class PackageDraft(PackageView):
     """The draft of a plan or add-on."""
 
+    @speaks(answer=own_answer, status=201)
     def post(self, request: Request, package_id: str) -> Response:
         """Open one (R8)."""
         package = self.find(package_id)
         drafts.open_draft(package_id=package.pk, actor=self.actor, now=self.now)
-        return self.shown(package, draft=True, status=201)
+        return self.shown(package, draft=True)
 
+    @speaks(answer=IdShape)
     def delete(self, request: Request, package_id: str) -> Response:
         """Throw it away (R8)."""
         package = self.find(package_id)
@@ -335,9 +446,10 @@ class PackageDraft(PackageView):
 class PublishPackage(PackageView):
     """The publication of a draft."""
 
+    @speaks(body=PublishBody, answer=TaskShape)
     def post(self, request: Request, package_id: str) -> Response:
         """Make it the next version (R9, R11)."""
-        body = self.read_body(PublishBody)
+        body = self.read_body()
         version = publishing.publish(
             package_id=self.find(package_id).pk,
             audience=Audience(body["migration_type"]),
@@ -350,6 +462,7 @@ class PublishPackage(PackageView):
 class ArchivePackage(PackageView):
     """The retirement of a plan or add-on."""
 
+    @speaks(answer=own_answer)
     def post(self, request: Request, package_id: str) -> Response:
         """Take it off sale."""
         package = self.find(package_id)
@@ -362,6 +475,7 @@ class PackageCharges(PackageView):
 
     is_overage = False
 
+    @speaks(page=PriceShape)
     def get(self, request: Request, package_id: str) -> Response:
         """A page of them."""
         version = self.find(package_id).current
@@ -407,7 +521,7 @@ def _trial_fields(trial: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _trial(version: PackageVersion) -> dict[str, Any] | None:
+def _trial(version: PackageVersion) -> TrialShape | None:
     if version.trial_length is None:
         return None
     budget = version.trial_budget
@@ -415,12 +529,15 @@ def _trial(version: PackageVersion) -> dict[str, Any] | None:
         "duration": version.trial_length,
         "units": version.trial_unit,
         "trialEndBehavior": version.trial_end,
-        "budget": budget
-        and {"limit": Decimal(budget["limit"]), "hasSoftLimit": budget["has_soft_limit"]},
+        "budget": (
+            {"limit": Decimal(budget["limit"]), "hasSoftLimit": budget["has_soft_limit"]}
+            if budget
+            else None
+        ),
     }
 
 
-def _entitlements(version: PackageVersion) -> list[dict[str, str]]:
+def _entitlements(version: PackageVersion) -> list[IncludedShape]:
     """What the version itself includes, in the order that customers see."""
     rows = [
         *(

@@ -1,6 +1,6 @@
 """Products over HTTP (R4)."""
 
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -22,6 +22,7 @@ from catalog.products import ProductFields, UnknownProduct
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, one_of, speaks
 
 
 class ProductBody(CamelMixin, serializers.Serializer[Any]):
@@ -82,10 +83,35 @@ class ProductQuery(ListQuery):
     status = choices_in_query("PUBLISHED", "ARCHIVED")
 
 
-class ProductRow(serializers.Serializer[Product]):
+class JourneyShape(TypedDict):
+    """How subscriptions start and end."""
+
+    subscriptionStartSetup: Annotated[str, one_of(StartSetup.values)]
+    subscriptionStartPlanId: str | None
+    subscriptionEndSetup: Annotated[str, one_of(EndSetup.values)]
+    downgradePlanId: str | None
+    subscriptionCancellationTime: Annotated[str, one_of(CancellationTime.values)]
+    prorateAtEndOfBillingPeriod: bool | None
+
+
+class ProductShape(TypedDict):
+    """A product."""
+
+    id: str
+    displayName: str
+    description: str | None
+    multipleSubscriptions: bool
+    status: Literal["PUBLISHED", "ARCHIVED"]
+    metadata: dict[str, str]
+    createdAt: Instant
+    updatedAt: Instant
+    productSettings: JourneyShape
+
+
+class ProductRow(serializers.BaseSerializer[Product]):
     """A product as lists show it."""
 
-    def to_representation(self, instance: Product) -> dict[str, Any]:
+    def to_representation(self, instance: Product) -> ProductShape:
         """Every key of the contract."""
         return {
             "id": instance.public_id,
@@ -122,41 +148,43 @@ class ProductView(CatalogView):
         found: Product = in_path(Product.objects.all(), public_id, UnknownProduct, "product")
         return found
 
-    def shown(self, product: Product, status: int = 200) -> Response:
+    def shown(self, product: Product) -> Response:
         """A product in its envelope."""
-        return self.answer(ProductRow(product).data, status)
+        return self.answer(ProductRow(product).data)
 
 
 class Products(ProductView):
     """The list; new ones."""
 
+    @speaks(query=ProductQuery, page=ProductRow)
     def get(self, request: Request) -> Response:
         """A page of products."""
-        query = self.read_query(ProductQuery)
+        query = self.read_query()
         rows = within(Product.objects.select_related("start_plan", "downgrade_plan"), query)
         statuses = query.get("status") or []
         if "ARCHIVED" not in statuses and statuses:
             rows = rows.filter(archived_at=None)
         elif "PUBLISHED" not in statuses and statuses:
             rows = rows.exclude(archived_at=None)
-        return self.page_of(rows, ProductRow)
+        return self.page_of(rows)
 
+    @speaks(body=NewProduct, answer=ProductRow, status=201)
     def post(self, request: Request) -> Response:
         """Create one (R4)."""
-        body = self.read_body(NewProduct)
+        body = self.read_body()
         public_id = body.pop("public_id")
         return self.shown(
             products.create(public_id=public_id, **fields_of(body), actor=self.actor, now=self.now),
-            status=201,
         )
 
 
 class OneProduct(ProductView):
     """One product."""
 
+    @speaks(body=ProductChanges, answer=ProductRow)
     def patch(self, request: Request, product_id: str) -> Response:
         """Change it, or the journey of its customers (R4)."""
-        body = self.read_body(ProductChanges)
+        body = self.read_body()
         return self.shown(
             products.update(
                 product_id=self.find(product_id).pk,
@@ -170,6 +198,7 @@ class OneProduct(ProductView):
 class ArchiveProduct(ProductView):
     """Its retirement."""
 
+    @speaks(answer=ProductRow)
     def post(self, request: Request, product_id: str) -> Response:
         """Archive it with its plans and add-ons (R4)."""
         return self.shown(
@@ -184,9 +213,10 @@ class DuplicateProduct(ProductView):
 
     names = {"public_id": "targetId", "name": "displayName"}
 
+    @speaks(body=DuplicateBody, answer=ProductRow, status=201)
     def post(self, request: Request, product_id: str) -> Response:
         """Copy it with its plans and add-ons, as drafts (R8)."""
-        body = self.read_body(DuplicateBody)
+        body = self.read_body()
         return self.shown(
             duplication.duplicate(
                 product_id=self.find(product_id).pk,
@@ -196,13 +226,13 @@ class DuplicateProduct(ProductView):
                 actor=self.actor,
                 now=self.now,
             ),
-            status=201,
         )
 
 
 class UnarchiveProduct(ProductView):
     """Its return."""
 
+    @speaks(answer=ProductRow)
     def post(self, request: Request, product_id: str) -> Response:
         """Bring it back (R4)."""
         return self.shown(

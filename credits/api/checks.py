@@ -1,6 +1,6 @@
 """May this customer go on? The access check, and everything a customer may use (R43–R45)."""
 
-from typing import Any, ClassVar
+from typing import Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -15,6 +15,7 @@ from workspace.api.authentication import raw_key
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, CommaListField, PublicIdField, TextField
 from workspace.api.responses import Response
+from workspace.api.terms import speaks
 from workspace.api.views import ApiView
 
 
@@ -49,7 +50,6 @@ class CheckView(ApiView):
     into the one statement that answers it; for all others the key is looked at first (X1).
     """
 
-    filters: ClassVar[type[CheckFilters]] = CheckFilters
     decision: Decision | None = None
 
     def admit(self) -> None:
@@ -57,7 +57,7 @@ class CheckView(ApiView):
         if self._asks_for_credits():
             wanted = keys.parse(raw_key(self.request))
             try:
-                self.query = self.read_query(self.filters)
+                self.query = self.read_query()
             except ValidationError:
                 super().admit()
                 raise
@@ -77,11 +77,12 @@ class CheckView(ApiView):
         is_read = self.request.method in ("GET", "HEAD")
         return is_read and "currencyId" in query and "featureId" not in query
 
+    @speaks(query=CheckFilters, answer=shapes.CheckedShape)
     def get(self, request: Request, customer_id: str) -> Response:
         """Say yes or no; a no has a reason and is an answer like any other."""
         return self.answer(self.decided(customer_id))
 
-    def decided(self, customer_id: str) -> shapes.Shape:
+    def decided(self, customer_id: str) -> shapes.CheckedShape:
         """The answer, in the shape of what was asked for."""
         if self.decision is not None:
             return shapes.credit_entitlement(
@@ -91,7 +92,7 @@ class CheckView(ApiView):
                 asked_for=self.query["currency_id"],
                 now=self.now,
             )
-        query = self.read_query(self.filters)
+        query = self.read_query()
         state = entitlements.check_feature(
             customer_id=customer_id,
             feature_id=query["feature_id"],
@@ -105,21 +106,46 @@ class CheckView(ApiView):
 class EntitlementsView(ApiView):
     """`/customers/{id}/entitlements`."""
 
+    @speaks(query=ResourceFilter, answer=shapes.CustomerEntitlementsShape)
     def get(self, request: Request, customer_id: str) -> Response:
         """Everything the customer may use, credits first."""
-        query = self.read_query(ResourceFilter)
+        query = self.read_query()
         state = entitlements.state(
             customer_id=customer_id, resource_id=query.get("resource_id"), now=self.now
         )
         return self.answer(shapes.entitlements(state, self.now))
 
 
+class EdgeAnswerShape(TypedDict):
+    """Everything a customer may use, as SDKs read it."""
+
+    entitlementsState: shapes.EdgeStateShape
+
+
+SdkConfigurationShape = TypedDict(
+    "SdkConfigurationShape",
+    {
+        "__typename": Literal["SdkConfiguration"],
+        "sentryDsn": None,
+        "isWidgetWatermarkEnabled": bool,
+        "showWatermark": bool,
+    },
+)
+
+
+class ConfigurationShape(TypedDict):
+    """How SDKs are to behave."""
+
+    sdkConfiguration: SdkConfigurationShape
+
+
 class EdgeStateView(ApiView):
     """`/v1/c/{customerId}/entitlements-state.json`: what server SDKs read, and keep."""
 
+    @speaks(query=ResourceFilter, answer=EdgeAnswerShape)
     def get(self, request: Request, customer_id: str) -> Response:
         """Everything the customer may use, so that the SDK can decide."""
-        query = self.read_query(ResourceFilter)
+        query = self.read_query()
         state = entitlements.state(
             customer_id=customer_id, resource_id=query.get("resource_id"), now=self.now
         )
@@ -129,6 +155,7 @@ class EdgeStateView(ApiView):
 class EdgeConfigurationView(ApiView):
     """`/v1/config/server-sdk-configuration.json`: SDKs read it to try their key."""
 
+    @speaks(answer=ConfigurationShape)
     def get(self, request: Request) -> Response:
         """Nothing to configure."""
         configuration = {

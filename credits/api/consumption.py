@@ -1,20 +1,22 @@
 """Credits taken directly, one demand at a time or up to a thousand (R39, R40)."""
 
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from credits import batches, callers, consumption, pools
 from credits.api.fields import DimensionsField, FlagField, KeyField, rows_of
-from credits.api.shapes import Shape, instant
+from credits.api.shapes import TakenShape, instant
 from credits.consumption import Demand, Receipt
 from workspace import keys
 from workspace.api.authentication import raw_key
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, PublicIdField, UtcDateTimeField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
 
 
@@ -52,6 +54,27 @@ def demand_of(body: dict[str, Any], now: datetime) -> Demand:
     )
 
 
+class LeftShape(TypedDict):
+    """What is left: `usageLimit` less `currentUsage`."""
+
+    currencyId: str
+    usageLimit: Decimal
+    currentUsage: Decimal
+    usagePeriodEnd: Instant | None
+    timestamp: Instant
+
+
+class ConsumedShape(TypedDict):
+    """What was taken now: nothing for a key seen before."""
+
+    customerId: str
+    currencyId: str
+    resourceId: str | None
+    amount: Decimal
+    timestamp: Instant
+    credit: LeftShape
+
+
 class ConsumptionView(ApiView):
     """`/credits/consumption`.
 
@@ -68,7 +91,7 @@ class ConsumptionView(ApiView):
         if self.request.method == "POST" and "HTTP_IDEMPOTENCY_KEY" not in self.request.META:
             wanted = keys.parse(raw_key(self.request))
             try:
-                self.body = self.read_body(ConsumptionBody)
+                self.body = self.read_body()
             except Exception:
                 super().admit()
                 raise
@@ -83,9 +106,10 @@ class ConsumptionView(ApiView):
             "resource_id": body["resource_id"],
         }
 
+    @speaks(body=ConsumptionBody, answer=ConsumedShape)
     def post(self, request: Request) -> Response:
         """Take credits now, and say what is left. A key seen before takes nothing."""
-        body = self.body or self.read_body(ConsumptionBody)
+        body = self.body or self.read_body()
         pool_id = self.pool_id or pools.locate(**self._ids(body), now=self.now)
         receipt = consumption.consume(
             pool_id=pool_id,
@@ -99,7 +123,7 @@ class ConsumptionView(ApiView):
             response["Idempotency-Replayed"] = "true"
         return response
 
-    def _shape(self, body: dict[str, Any], receipt: Receipt) -> Shape:
+    def _shape(self, body: dict[str, Any], receipt: Receipt) -> ConsumedShape:
         return {
             "customerId": body["customer_id"],
             "currencyId": body["currency_id"],
@@ -119,9 +143,10 @@ class ConsumptionView(ApiView):
 class ConsumptionBatchView(ApiView):
     """`/credits/consumption/async`."""
 
+    @speaks(body=BatchBody, answer=TakenShape)
     def post(self, request: Request) -> Response:
         """Take in all demands or, if one of them is at fault, none."""
-        body = self.read_body(BatchBody)
+        body = self.read_body()
         rows = [
             batches.Row(
                 customer_id=row["customer_id"],

@@ -1,18 +1,20 @@
 """Usage events: taken in, or estimated (R39–R41)."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from credits import estimates, events
 from credits.api.fields import DimensionsField, KeyField, rows_of
-from credits.api.shapes import Shape
+from credits.api.shapes import TakenShape
 from credits.estimates import Estimate
 from credits.events import Event
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import PublicIdField, TextField, UtcDateTimeField
 from workspace.api.responses import Response
+from workspace.api.terms import speaks
 from workspace.api.views import ApiView
 
 
@@ -42,12 +44,39 @@ class EventEstimateBody(CamelMixin, serializers.Serializer[Any]):
     dimensions = DimensionsField(required=False, default=dict)
 
 
+class CostShape(TypedDict):
+    """What one feature would cost."""
+
+    featureId: str
+    cost: Decimal
+    warningCode: Literal["UNSUPPORTED_AGGREGATION"] | None
+
+
+class CreditCostShape(TypedDict):
+    """What use would cost of one credit type."""
+
+    currencyId: str
+    estimatedCost: Decimal
+    currentBalance: Decimal
+    balanceAfterEstimate: Decimal
+    wouldOverdraft: bool
+    breakdown: list[CostShape]
+
+
+class EstimateShape(TypedDict):
+    """What use would cost, a row per credit type."""
+
+    estimates: list[CreditCostShape]
+    warnings: list[str]
+
+
 class EventsView(ApiView):
     """`/events`."""
 
+    @speaks(body=EventsBody, answer=TakenShape)
     def post(self, request: Request) -> Response:
         """Take in all events or, if one of them is at fault, none."""
-        body = self.read_body(EventsBody)
+        body = self.read_body()
         reported = [
             Event(
                 customer_id=event["customer_id"],
@@ -66,9 +95,10 @@ class EventsView(ApiView):
 class EventEstimateView(ApiView):
     """`/events/estimate`."""
 
+    @speaks(body=EventEstimateBody, answer=EstimateShape)
     def post(self, request: Request) -> Response:
         """Say what an event would cost, with nothing recorded."""
-        body = self.read_body(EventEstimateBody)
+        body = self.read_body()
         estimate = estimates.of_event(
             customer_id=body["customer_id"],
             resource_id=body["resource_id"],
@@ -79,7 +109,7 @@ class EventEstimateView(ApiView):
         return self.answer(estimate_shape(estimate))
 
 
-def estimate_shape(estimate: Estimate) -> Shape:
+def estimate_shape(estimate: Estimate) -> EstimateShape:
     """What use would cost, a row per credit type."""
     return {
         "estimates": [

@@ -59,6 +59,10 @@ class WholeField(serializers.Field[int, Any, int, Any]):
     def to_representation(self, value: int) -> int:
         return value
 
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        return {"type": "integer", "minimum": self.smallest, "maximum": self.largest}
+
 
 class FlagField(serializers.Field[bool, Any, bool, Any]):
     """true or false, and nothing that merely reads like it."""
@@ -72,6 +76,10 @@ class FlagField(serializers.Field[bool, Any, bool, Any]):
 
     def to_representation(self, value: bool) -> bool:
         return value
+
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        return {"type": "boolean"}
 
 
 class DimensionsField(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
@@ -114,6 +122,21 @@ class DimensionsField(serializers.Field[dict[str, Any], Any, dict[str, Any], Any
 
     def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
         return value
+
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        return {
+            "type": "object",
+            "maxProperties": MOST_DIMENSIONS,
+            "propertyNames": {"minLength": 1, "maxLength": 255},
+            "additionalProperties": {
+                "anyOf": [
+                    {"type": "string", "maxLength": LONGEST_DIMENSION},
+                    {"type": "number"},
+                    {"type": "boolean"},
+                ]
+            },
+        }
 
 
 class WholeTextField(WholeField):

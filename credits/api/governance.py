@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,7 +13,7 @@ from catalog.amounts import LIMIT, rounded, to_micros
 from credits import governance
 from credits.access import Denial
 from credits.api.checks import CheckFilters, CheckView
-from credits.api.shapes import Shape, instant
+from credits.api.shapes import CheckedCreditsShape, CheckedFeatureShape, instant
 from credits.governance import Line
 from subscriptions import customers
 from subscriptions.models import Assignment, Customer, Entity
@@ -21,6 +21,7 @@ from workspace.api import cursors
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, BracketField, CommaListField, PublicIdField, TextField
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
 
 MOST_DIMENSIONS = 50
@@ -45,11 +46,55 @@ class DimensionsField(BracketField, serializers.DictField):
             self.fail("name")
         return super().to_internal_value(data)
 
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        text = {"type": "string", "maxLength": 255}
+        return {"type": "object", "additionalProperties": text, "maxProperties": MOST_DIMENSIONS}
+
 
 class BetaCheckFilters(CheckFilters):
     """What is about to be used, and by whom inside the customer."""
 
     dimensions = DimensionsField(required=False)
+
+
+class LimitShape(TypedDict):
+    """A limit on the way."""
+
+    entityId: str
+    scopeEntityIds: list[str]
+    usageLimit: Decimal | None
+    currentUsage: Decimal
+    isGranted: bool
+
+
+class BetaCreditsShape(CheckedCreditsShape):
+    """Whether credits may be used, with the limits on the way."""
+
+    chains: list[list[LimitShape]] | None
+
+
+class BetaFeatureShape(CheckedFeatureShape):
+    """Whether a feature may be used, with the limits on the way."""
+
+    chains: list[list[LimitShape]] | None
+
+
+class LimitLineShape(TypedDict):
+    """What an entity used of what it may."""
+
+    entityId: str
+    entityTypeId: str
+    parentId: str | None
+    scopeEntityIds: list[str]
+    featureId: str | None
+    currencyId: str | None
+    cadence: str | None
+    usageLimit: Decimal | None
+    currentUsage: Decimal | None
+    utilization: Decimal | None
+    usagePeriodStart: Instant | None
+    usagePeriodEnd: Instant | None
 
 
 class BetaCheckView(CheckView):
@@ -59,12 +104,11 @@ class BetaCheckView(CheckView):
     it, does not permit it.
     """
 
-    filters = BetaCheckFilters
-
+    @speaks(query=BetaCheckFilters, answer=BetaCreditsShape | BetaFeatureShape)
     def get(self, request: Request, customer_id: str) -> Response:
         """Say yes or no, with the limits on the way."""
-        shape = self.decided(customer_id)
-        query = self.read_query(BetaCheckFilters)
+        shape: dict[str, Any] = {**self.decided(customer_id)}
+        query = self.read_query()
         shape["chains"] = None
         customer = Customer.objects.filter(public_id=customer_id).first()
         if "dimensions" in query and customer is not None:
@@ -111,9 +155,10 @@ class Ranked:
 class GovernanceView(ApiView):
     """`/customers/{id}/governance`."""
 
+    @speaks(query=GovernanceFilters, page=LimitLineShape)
     def get(self, request: Request, customer_id: str) -> Response:
         """A page of entities with what they used of what they may."""
-        query = self.read_query(GovernanceFilters)
+        query = self.read_query()
         found = governance.lines(
             customers.find(customer_id),
             feature_ids=query.get("feature_ids", ()),
@@ -128,12 +173,7 @@ class GovernanceView(ApiView):
             request=request._request,
             order=("rank", "id"),
         )
-        return Response(
-            {
-                "data": [_shown(ranked.line) for ranked in page.rows],
-                "pagination": {"next": page.next},
-            }
-        )
+        return Response(page.answer(lambda rows: [_shown(ranked.line) for ranked in rows]))
 
 
 def _row(line: Line) -> Assignment | Entity:
@@ -178,7 +218,7 @@ def _rank(sort_by: str, lines: list[Line]) -> Callable[[Line], int]:
     return ranks[sort_by]
 
 
-def _link(line: Line, wanted: Decimal | None) -> Shape:
+def _link(line: Line, wanted: Decimal | None) -> LimitShape:
     """A limit in a chain."""
     assert line.assignment is not None, "chains hold assignments only"
     return {
@@ -190,7 +230,7 @@ def _link(line: Line, wanted: Decimal | None) -> Shape:
     }
 
 
-def _shown(line: Line) -> Shape:
+def _shown(line: Line) -> LimitLineShape:
     """A line with every key of the contract."""
     entity, assignment = line.entity, line.assignment
     start, end = line.window or (None, None)

@@ -1,6 +1,7 @@
 """Grants: listed, made, voided (R46–R48)."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -8,11 +9,13 @@ from rest_framework.request import Request
 
 from credits import grants, pools, reading
 from credits.api.fields import FlagField, WholeField
+from credits.api.shapes import instant
 from credits.book import GrantType
 from credits.grants import BY_PEOPLE, HIGHEST_PRIORITY, LONGEST_COMMENT, Gift
 from credits.models import Grant, GrantStatus
+from credits.models.grants import GrantSource
 from workspace.api.camel import CamelMixin
-from workspace.api.currencies import CurrencyField, wire_currency
+from workspace.api.currencies import Currency, CurrencyField
 from workspace.api.fields import (
     AmountField,
     InstantRangeField,
@@ -20,8 +23,10 @@ from workspace.api.fields import (
     PublicIdField,
     TextField,
     UtcDateTimeField,
+    wire_instant,
 )
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, one_of, speaks
 from workspace.api.views import ApiView
 from workspace.errors import BadInput
 
@@ -39,7 +44,7 @@ class CostBody(serializers.Serializer[Any]):
     currency = CurrencyField()
 
 
-class AddressBody(CamelMixin, serializers.Serializer[Any]):
+class InvoiceAddressBody(CamelMixin, serializers.Serializer[Any]):
     """Where the invoice goes: for whoever writes it."""
 
     city = TextField(required=False, allow_blank=True, max_length=255)
@@ -53,7 +58,7 @@ class AddressBody(CamelMixin, serializers.Serializer[Any]):
 class BillingBody(CamelMixin, serializers.Serializer[Any]):
     """How the grant is billed; only whether it is paid already changes anything here."""
 
-    billing_address = AddressBody(required=False)
+    billing_address = InvoiceAddressBody(required=False)
     invoice_days_until_due = WholeField(smallest=0, largest=3650, required=False)
     is_invoice_paid = FlagField(required=False, default=False)
 
@@ -98,87 +103,87 @@ class GrantFilters(CamelMixin, serializers.Serializer[Any]):
     created_at = InstantRangeField(required=False)
 
 
-class GrantAnswer(CamelMixin, serializers.ModelSerializer[Grant]):
-    """A grant as it stands at `now` of the context."""
+class GrantCostShape(TypedDict):
+    """What a grant costs altogether."""
 
-    id = serializers.CharField(source="public_id")
-    customer_id = serializers.CharField(source="pool.customer.public_id")
-    currency_id = serializers.CharField(source="pool.credit_type.public_id")
-    resource_id = serializers.CharField(source="pool.resource.public_id", default=None)
-    display_name = serializers.CharField(source="name")
-    comment = serializers.SerializerMethodField()
-    grant_type = serializers.CharField(source="type")
-    source_type = serializers.SerializerMethodField()
-    status = serializers.SerializerMethodField()
-    amount = AmountField()
-    consumed_amount = AmountField(source="consumed")
-    cost = serializers.SerializerMethodField()
-    effective_at = UtcDateTimeField()
-    expire_at = UtcDateTimeField(source="expires_at")
-    voided_at = UtcDateTimeField()
-    created_at = UtcDateTimeField()
-    updated_at = UtcDateTimeField()
-    payment_collection = serializers.SerializerMethodField()
-    invoice_id = serializers.ReadOnlyField(default=None)
-    latest_invoice = serializers.ReadOnlyField(default=None)
-    sync_states = serializers.ReadOnlyField(default=None)
+    amount: Decimal
+    currency: Currency
 
-    class Meta:
-        model = Grant
-        fields = [
-            "id",
-            "customer_id",
-            "currency_id",
-            "resource_id",
-            "display_name",
-            "comment",
-            "grant_type",
-            "source_type",
-            "status",
-            "amount",
-            "consumed_amount",
-            "priority",
-            "cost",
-            "metadata",
-            "effective_at",
-            "expire_at",
-            "voided_at",
-            "created_at",
-            "updated_at",
-            "payment_collection",
-            "invoice_id",
-            "latest_invoice",
-            "sync_states",
-        ]
 
-    def get_comment(self, grant: Grant) -> str | None:
-        """Null where there is none."""
-        return grant.comment or None
+class GrantShape(TypedDict):
+    """Credits of a pool. Invoices are written elsewhere."""
 
-    def get_source_type(self, grant: Grant) -> str | None:
-        """Null for what was given away, and for overdrafts."""
-        return grant.source_type or None
+    id: str
+    customerId: str
+    currencyId: str
+    resourceId: str | None
+    displayName: str
+    comment: str | None
+    grantType: Annotated[str, one_of(GrantType)]
+    sourceType: Annotated[str, one_of(GrantSource.values)] | None
+    status: Annotated[str, one_of(GrantStatus.values)]
+    amount: Decimal
+    consumedAmount: Decimal
+    priority: int
+    cost: GrantCostShape
+    metadata: dict[str, str]
+    effectiveAt: Instant
+    expireAt: Instant | None
+    voidedAt: Instant | None
+    createdAt: Instant
+    updatedAt: Instant
+    paymentCollection: Literal["NOT_REQUIRED", "PROCESSING"]
+    invoiceId: None
+    latestInvoice: None
+    syncStates: None
 
-    def get_status(self, grant: Grant) -> str:
-        """What it is now (R47)."""
-        return grant.status_at(self.context["now"])
 
-    def get_cost(self, grant: Grant) -> dict[str, Any]:
-        """All of it, in whole units."""
-        return {"amount": grant.cost_amount, "currency": wire_currency(grant.cost_currency)}
+class GrantAnswer(serializers.BaseSerializer[Grant]):
+    """A grant as it stands at `now` of the context (R47)."""
 
-    def get_payment_collection(self, grant: Grant) -> str:
-        """Whether somebody still has to pay."""
-        is_pending = self.get_status(grant) == GrantStatus.PAYMENT_PENDING
-        return "PROCESSING" if is_pending else "NOT_REQUIRED"
+    def to_representation(self, instance: Grant) -> GrantShape:
+        """Every key of the contract."""
+        status = instance.status_at(self.context["now"])
+        pool = instance.pool
+        return {
+            "id": str(instance.public_id),
+            "customerId": pool.customer.public_id,
+            "currencyId": pool.credit_type.public_id,
+            "resourceId": pool.resource.public_id if pool.resource else None,
+            "displayName": instance.name,
+            "comment": instance.comment or None,
+            "grantType": instance.type,
+            "sourceType": instance.source_type or None,
+            "status": status,
+            "amount": instance.amount,
+            "consumedAmount": instance.consumed,
+            "priority": instance.priority,
+            "cost": {
+                "amount": instance.cost_amount,
+                "currency": instance.cost_currency.lower(),
+            },
+            "metadata": instance.metadata,
+            "effectiveAt": wire_instant(instance.effective_at),
+            "expireAt": instant(instance.expires_at),
+            "voidedAt": instant(instance.voided_at),
+            "createdAt": wire_instant(instance.created_at),
+            "updatedAt": wire_instant(instance.updated_at),
+            "paymentCollection": (
+                "PROCESSING" if status == GrantStatus.PAYMENT_PENDING else "NOT_REQUIRED"
+            ),
+            "invoiceId": None,
+            "latestInvoice": None,
+            "syncStates": None,
+        }
 
 
 class GrantsView(ApiView):
     """`/credits/grants`."""
 
+    @speaks(query=GrantFilters, page=GrantAnswer)
     def get(self, request: Request) -> Response:
         """List the grants of a customer, those of every type and status."""
-        query = self.read_query(GrantFilters)
+        query = self.read_query()
         pool_ids = reading.pools_of(
             customer_id=query["customer_id"],
             credit_type_id=query.get("currency_id"),
@@ -190,13 +195,12 @@ class GrantsView(ApiView):
             for operator, instant in query.get("created_at", {}).items()
         }
         rows = Grant.objects.filter(pool_id__in=pool_ids, **bounds)
-        return self.page_of(
-            rows.select_related(*grants.SHOWN_WITH), GrantAnswer, context={"now": self.now}
-        )
+        return self.page_of(rows.select_related(*grants.SHOWN_WITH), context={"now": self.now})
 
+    @speaks(body=GrantBody, answer=GrantAnswer, status=201)
     def post(self, request: Request) -> Response:
         """Grant credits. Only an `Idempotency-Key` protects against granting twice."""
-        body = self.read_body(GrantBody)
+        body = self.read_body()
         gift = gift_of(body)
         pool_id = pools.locate(
             customer_id=body["customer_id"],
@@ -205,12 +209,13 @@ class GrantsView(ApiView):
             now=self.now,
         )
         grant = grants.grant(pool_id=pool_id, gift=gift, actor=self.actor, now=self.now)
-        return self.answer(GrantAnswer(grant, context={"now": self.now}).data, status=201)
+        return self.answer(GrantAnswer(grant, context={"now": self.now}).data)
 
 
 class VoidGrantView(ApiView):
     """`/credits/grants/{id}/void`."""
 
+    @speaks(answer=GrantAnswer)
     def post(self, request: Request, grant_id: str) -> Response:
         """Take back what is left."""
         found = grants.find(grant_id)

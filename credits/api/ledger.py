@@ -1,16 +1,18 @@
 """The ledger: every change of a customer's pools (R52)."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from credits import reading
 from credits.book import EntryType
-from credits.models import ConsumptionKind, LedgerEntry
+from credits.models import Consumption, ConsumptionKind, LedgerEntry
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import AmountField, CommaListField, PublicIdField, UtcDateTimeField
+from workspace.api.fields import CommaListField, PublicIdField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, one_of, speaks
 from workspace.api.views import ApiView
 
 
@@ -25,44 +27,50 @@ class LedgerFilters(CamelMixin, serializers.Serializer[Any]):
     )
 
 
-class EntryAnswer(CamelMixin, serializers.ModelSerializer[LedgerEntry]):
+class EntryShape(TypedDict):
     """One change: a signed amount of one grant."""
 
-    timestamp = UtcDateTimeField(source="effective_at")
-    event_type = serializers.CharField(source="type")
-    amount = AmountField(signed=True)
-    customer_id = serializers.CharField(source="pool.customer.public_id")
-    resource_id = serializers.CharField(source="pool.resource.public_id", default=None)
-    credit_currency_id = serializers.CharField(source="pool.credit_type.public_id")
-    credit_grant_id = serializers.CharField(source="grant.public_id")
-    feature_id = serializers.CharField(source="consumption.feature.public_id", default=None)
-    event_id = serializers.SerializerMethodField()
+    timestamp: Instant
+    eventType: Annotated[str, one_of(EntryType)]
+    amount: Decimal
+    customerId: str
+    resourceId: str | None
+    creditCurrencyId: str
+    creditGrantId: str
+    featureId: str | None
+    eventId: str | None
 
-    class Meta:
-        model = LedgerEntry
-        fields = [
-            "timestamp",
-            "event_type",
-            "amount",
-            "customer_id",
-            "resource_id",
-            "credit_currency_id",
-            "credit_grant_id",
-            "feature_id",
-            "event_id",
-        ]
 
-    def get_event_id(self, entry: LedgerEntry) -> str | None:
-        """The key that the caller gave to what was reported, where there was one."""
-        used = entry.consumption
-        if used is None:
-            return None
-        match used.kind:
-            case ConsumptionKind.DIRECT:
-                return used.key
-            case ConsumptionKind.EVENT if used.event is not None:
-                return used.event.key
+class EntryAnswer(serializers.BaseSerializer[LedgerEntry]):
+    """One change as callers see it."""
+
+    def to_representation(self, instance: LedgerEntry) -> EntryShape:
+        """Every key of the contract."""
+        pool, used = instance.pool, instance.consumption
+        feature = used and used.feature
+        return {
+            "timestamp": wire_instant(instance.effective_at),
+            "eventType": instance.type,
+            "amount": instance.amount,
+            "customerId": pool.customer.public_id,
+            "resourceId": pool.resource.public_id if pool.resource else None,
+            "creditCurrencyId": pool.credit_type.public_id,
+            "creditGrantId": str(instance.grant.public_id),
+            "featureId": feature.public_id if feature else None,
+            "eventId": _key(used),
+        }
+
+
+def _key(used: Consumption | None) -> str | None:
+    """The key that the caller gave to what was reported, where there was one."""
+    if used is None:
         return None
+    match used.kind:
+        case ConsumptionKind.DIRECT:
+            return used.key
+        case ConsumptionKind.EVENT if used.event is not None:
+            return used.event.key
+    return None
 
 
 SHOWN_WITH = (
@@ -78,9 +86,10 @@ SHOWN_WITH = (
 class LedgerView(ApiView):
     """`/credits/ledger`."""
 
+    @speaks(query=LedgerFilters, page=EntryAnswer)
     def get(self, request: Request) -> Response:
         """List entries. Those of one pool come in its order, which no two share."""
-        query = self.read_query(LedgerFilters)
+        query = self.read_query()
         pool_ids = reading.pools_of(
             customer_id=query["customer_id"],
             credit_type_id=query.get("currency_id"),
@@ -92,4 +101,4 @@ class LedgerView(ApiView):
             rows = rows.filter(type__in=query["event_type"])
         # Entries of a pool are numbered in the order of their ids, and found by number.
         order = ("number", "id") if len(pool_ids) == 1 else ("id",)
-        return self.page_of(rows.select_related(*SHOWN_WITH), EntryAnswer, order=order)
+        return self.page_of(rows.select_related(*SHOWN_WITH), order=order)

@@ -1,6 +1,7 @@
 """Automatic top-up of a pool, as it is set (R51)."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -9,6 +10,7 @@ from credits import reading
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import PublicIdField
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
 
 
@@ -19,12 +21,29 @@ class RechargeFilters(CamelMixin, serializers.Serializer[Any]):
     currency_id = PublicIdField()
 
 
+class RechargeShape(TypedDict):
+    """How a pool is topped up: not at all."""
+
+    id: None
+    customerId: str
+    currencyId: str
+    isEnabled: bool
+    thresholdType: Literal["CREDIT_AMOUNT", "DOLLAR_AMOUNT"]
+    thresholdValue: Decimal
+    targetBalance: Decimal
+    maxSpendLimit: Decimal | None
+    grantExpirationPeriod: Literal["1_MONTH", "1_YEAR"]
+    createdAt: Instant | None
+    updatedAt: Instant | None
+
+
 class RechargeView(ApiView):
     """`/credits/auto-recharge`."""
 
+    @speaks(query=RechargeFilters, answer=RechargeShape)
     def get(self, request: Request) -> Response:
         """What holds where nothing was set: no automatic top-up."""
-        query = self.read_query(RechargeFilters)
+        query = self.read_query()
         reading.pools_of(
             customer_id=query["customer_id"],
             credit_type_id=query["currency_id"],

@@ -4,7 +4,8 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypedDict
 
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -13,12 +14,11 @@ from rest_framework.request import Request
 from catalog.models import CreditType
 from credits import reading, series
 from credits.api.fields import WholeTextField
-from credits.api.shapes import Shape
 from credits.models import Pool
 from credits.series import CreditSeries
 from subscriptions import periods
 from workspace.api.camel import CamelMixin
-from workspace.api.cursors import DEFAULT_LIMIT, LARGEST_LIMIT, InvalidCursor
+from workspace.api.cursors import DEFAULT_LIMIT, LARGEST_LIMIT, InvalidCursor, PaginationShape
 from workspace.api.fields import (
     CommaListField,
     PublicIdField,
@@ -27,6 +27,7 @@ from workspace.api.fields import (
     wire_instant,
 )
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
 
 MOST_KEYS = 3
@@ -47,6 +48,11 @@ class GroupByField(CommaListField):
             self.fail("key")
         return list(dict.fromkeys(data))
 
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        key = {"type": "string", "pattern": f"^{series.GROUPABLE.pattern}$"}
+        return {"type": "array", "items": key, "maxItems": MOST_KEYS}
+
 
 class UsageFilters(CamelMixin, serializers.Serializer[Any]):
     """Of which credits, over which range. `startDate` wins over `timeRange`."""
@@ -65,12 +71,57 @@ class UsageFilters(CamelMixin, serializers.Serializer[Any]):
     before = TextField(required=False, max_length=255)
 
 
+class SeriesCurrencyShape(TypedDict):
+    """The credit type that is shown."""
+
+    currencyId: str
+    displayName: str
+    symbol: str | None
+    singular: str | None
+    plural: str | None
+
+
+class TagShape(TypedDict):
+    """A dimension that a series stands for."""
+
+    key: str
+    value: str
+
+
+class UsedPointShape(TypedDict):
+    """How much was used in a stretch of time."""
+
+    timestamp: Instant
+    value: Decimal
+    eventCount: int
+
+
+class CreditSeriesShape(TypedDict):
+    """What one feature used, or one combination of dimensions."""
+
+    featureId: str | None
+    featureName: str | None
+    tags: list[TagShape] | None
+    totalCredits: Decimal
+    eventCount: int
+    points: list[UsedPointShape]
+
+
+class CreditUsageShape(TypedDict):
+    """Credits used over time."""
+
+    currency: SeriesCurrencyShape | None
+    series: list[CreditSeriesShape]
+    pagination: PaginationShape
+
+
 class CreditUsageView(ApiView):
     """`/credits/usage`."""
 
+    @speaks(query=UsageFilters, answer=CreditUsageShape)
     def get(self, request: Request) -> Response:
         """A series per feature, and per combination of the dimensions asked for."""
-        query = self.read_query(UsageFilters)
+        query = self.read_query()
         end = query.get("end_date", self.now)
         start = query.get("start_date") or _start(query["time_range"], end)
         if end <= start:
@@ -93,7 +144,7 @@ class CreditUsageView(ApiView):
         )
 
 
-def tags_shape(keys: Sequence[str], tags: Sequence[str]) -> list[Shape]:
+def tags_shape(keys: Sequence[str], tags: Sequence[str]) -> list[TagShape]:
     """The dimensions that a series stands for."""
     return [{"key": key, "value": value} for key, value in zip(keys, tags, strict=True)]
 
@@ -126,7 +177,7 @@ def _credit_type(public_id: str | None, pool_ids: Sequence[int]) -> CreditType |
     return found[0] if found else None
 
 
-def _currency(credit_type: CreditType) -> Shape:
+def _currency(credit_type: CreditType) -> SeriesCurrencyShape:
     return {
         "currencyId": credit_type.public_id,
         "displayName": credit_type.name,
@@ -136,7 +187,7 @@ def _currency(credit_type: CreditType) -> Shape:
     }
 
 
-def _shape(each: CreditSeries, keys: Sequence[str]) -> Shape:
+def _shape(each: CreditSeries, keys: Sequence[str]) -> CreditSeriesShape:
     """A series; newer clients than the contract's ask for `eventCount`, too."""
     return {
         "featureId": each.feature_id,
@@ -157,7 +208,7 @@ def _shape(each: CreditSeries, keys: Sequence[str]) -> Shape:
 
 def _page(
     found: list[CreditSeries], query: dict[str, Any]
-) -> tuple[list[CreditSeries], dict[str, str | None]]:
+) -> tuple[list[CreditSeries], PaginationShape]:
     """The series that `limit`, `after` and `before` ask for: cursors count them."""
     limit = query["limit"]
     if "before" in query:

@@ -4,15 +4,192 @@ Plain dictionaries: these are the answers that are asked for thousands of times 
 """
 
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
-from catalog.models import CreditType, Feature, MeterType
+from catalog.api.features import UnitTransformationShape
+from catalog.models import (
+    CreditType,
+    Feature,
+    FeatureStatus,
+    FeatureType,
+    MeterType,
+    ResetPeriod,
+)
 from credits.access import Denial, NamedCredits
 from credits.entitlements import CreditState, FeatureState, State
 from credits.pools import Standing
 from workspace.api.fields import wire_instant
+from workspace.api.terms import Instant, one_of
 
 Shape = dict[str, Any]
+
+
+class TakenShape(TypedDict):
+    """Nothing: all of it was taken in."""
+
+
+DenialReason = Annotated[str, one_of(Denial)]
+
+
+class CurrencyShape(TypedDict):
+    """A credit type: the contract calls it custom currency."""
+
+    currencyId: str
+    displayName: str
+    description: str | None
+    metadata: dict[str, str] | None
+    unitSingular: str | None
+    unitPlural: str | None
+
+
+class CheckedCreditsShape(TypedDict):
+    """Whether credits may be used, and what is left: `usageLimit` less `currentUsage`."""
+
+    type: Literal["CREDIT"]
+    isGranted: bool
+    accessDeniedReason: DenialReason | None
+    currency: CurrencyShape
+    usageLimit: Decimal
+    currentUsage: Decimal
+    hasSoftLimit: bool
+    usageUpdatedAt: Instant
+    entitlementUpdatedAt: Instant | None
+    usagePeriodEnd: Instant | None
+    validUntil: Instant | None
+
+
+class NamedFeatureShape(TypedDict):
+    """A feature, in short."""
+
+    id: str
+    displayName: str
+    featureStatus: Annotated[str, one_of(FeatureStatus.values)]
+    featureType: Annotated[str, one_of(FeatureType.values)]
+
+
+class CheckedFeatureShape(TypedDict):
+    """Whether a feature may be used, and how much of it was."""
+
+    type: Literal["FEATURE"]
+    isGranted: bool
+    accessDeniedReason: DenialReason | None
+    feature: NamedFeatureShape | None
+    usageLimit: int | None
+    hasUnlimitedUsage: bool
+    currentUsage: Decimal | None
+    resetPeriod: Annotated[str, one_of(ResetPeriod.values)] | None
+    usagePeriodAnchor: Instant | None
+    usagePeriodStart: Instant | None
+    usagePeriodEnd: Instant | None
+    entitlementUpdatedAt: Instant | None
+    validUntil: Instant | None
+
+
+CheckedShape = CheckedCreditsShape | CheckedFeatureShape
+
+
+class CustomerEntitlementsShape(TypedDict):
+    """Everything a customer may use, credits first."""
+
+    accessDeniedReason: DenialReason | None
+    entitlements: list[CheckedShape]
+
+
+# What begins with two underscores is no name in a class.
+EdgeCurrencyShape = TypedDict(
+    "EdgeCurrencyShape",
+    {
+        "__typename": Literal["EntitlementCurrency"],
+        "currencyId": str,
+        "displayName": str,
+        "description": str | None,
+        "additionalMetaData": dict[str, str] | None,
+        "unitSingular": str | None,
+        "unitPlural": str | None,
+    },
+)
+
+EdgeCreditsShape = TypedDict(
+    "EdgeCreditsShape",
+    {
+        "__typename": Literal["CreditEntitlement"],
+        "isGranted": bool,
+        "accessDeniedReason": DenialReason | None,
+        "currency": EdgeCurrencyShape,
+        "usageLimit": Decimal,
+        "currentUsage": Decimal,
+        "hasSoftLimit": bool,
+        "usageUpdatedAt": Instant,
+        "entitlementUpdatedAt": Instant,
+        "usagePeriodEnd": Instant | None,
+        "validUntil": Instant | None,
+    },
+)
+
+EdgeNamedFeatureShape = TypedDict(
+    "EdgeNamedFeatureShape",
+    {
+        "__typename": Literal["EntitlementFeature"],
+        "refId": str,
+        "displayName": str,
+        "description": str | None,
+        "featureType": Annotated[str, one_of(FeatureType.values)],
+        "meterType": Annotated[str, one_of(["None", "Incremental", "Fluctuating"])],
+        "featureUnits": str | None,
+        "featureUnitsPlural": str | None,
+        "unitTransformation": UnitTransformationShape | None,
+    },
+)
+
+EdgeResetShape = TypedDict(
+    "EdgeResetShape",
+    {
+        "__typename": str,
+        "monthlyAccordingTo": NotRequired[str],
+        "weeklyAccordingTo": NotRequired[str],
+        "yearlyAccordingTo": NotRequired[str],
+    },
+)
+
+EdgeCreditRateShape = TypedDict(
+    "EdgeCreditRateShape",
+    {"__typename": Literal["CreditRate"], "amount": Decimal, "currencyId": str},
+)
+
+EdgeFeatureShape = TypedDict(
+    "EdgeFeatureShape",
+    {
+        "__typename": Literal["FeatureEntitlement"],
+        "isGranted": bool,
+        "accessDeniedReason": DenialReason | None,
+        "feature": EdgeNamedFeatureShape,
+        "usageLimit": int | None,
+        "hasUnlimitedUsage": bool,
+        "hasSoftLimit": bool,
+        "currentUsage": Decimal | None,
+        "enumValues": list[str] | None,
+        "resetPeriod": Annotated[str, one_of(ResetPeriod.values)] | None,
+        "resetPeriodConfiguration": EdgeResetShape | None,
+        "creditRate": EdgeCreditRateShape | None,
+        "usagePeriodAnchor": Instant | None,
+        "usagePeriodStart": Instant | None,
+        "usagePeriodEnd": Instant | None,
+        "usageUpdatedAt": Instant,
+        "entitlementUpdatedAt": Instant | None,
+        "validUntil": Instant | None,
+    },
+)
+
+EdgeStateShape = TypedDict(
+    "EdgeStateShape",
+    {
+        "__typename": Literal["EntitlementsState"],
+        "accessDeniedReason": DenialReason | None,
+        "entitlements": list[dict[str, str]],
+        "entitlementsV2": list[EdgeCreditsShape | EdgeFeatureShape],
+    },
+)
 
 
 def instant(at: datetime | None) -> str | None:
@@ -27,7 +204,7 @@ def credit_entitlement(
     credit_type: CreditType | NamedCredits | None,
     asked_for: str,
     now: datetime,
-) -> Shape:
+) -> CheckedCreditsShape:
     """Whether credits may be used, and what is left: `usageLimit` - `currentUsage` (R43, R44).
 
     `asked_for` names the credit type where there is none of that id.
@@ -40,7 +217,7 @@ def credit_entitlement(
             "currencyId": asked_for,
             "displayName": asked_for if credit_type is None else credit_type.name,
             "description": (credit_type and credit_type.description) or None,
-            "metadata": credit_type and credit_type.metadata,
+            "metadata": None if credit_type is None else credit_type.metadata,
             "unitSingular": (credit_type and credit_type.unit_singular) or None,
             "unitPlural": (credit_type and credit_type.unit_plural) or None,
         },
@@ -54,14 +231,14 @@ def credit_entitlement(
     }
 
 
-def feature_entitlement(state: FeatureState) -> Shape:
+def feature_entitlement(state: FeatureState) -> CheckedFeatureShape:
     """Whether a feature may be used, and how much of it was."""
     start, end = state.window or (None, None)
     return {
         "type": "FEATURE",
         "isGranted": state.denial is None,
         "accessDeniedReason": state.denial,
-        "feature": state.feature and _feature(state.feature),
+        "feature": None if state.feature is None else _feature(state.feature),
         "usageLimit": state.usage_limit,
         "hasUnlimitedUsage": state.has_unlimited_usage,
         "currentUsage": state.used,
@@ -74,7 +251,7 @@ def feature_entitlement(state: FeatureState) -> Shape:
     }
 
 
-def entitlements(state: State, now: datetime) -> Shape:
+def entitlements(state: State, now: datetime) -> CustomerEntitlementsShape:
     """Everything a customer may use."""
     return {
         "accessDeniedReason": state.denial,
@@ -85,7 +262,7 @@ def entitlements(state: State, now: datetime) -> Shape:
     }
 
 
-def edge_state(state: State, now: datetime) -> Shape:
+def edge_state(state: State, now: datetime) -> EdgeStateShape:
     """Everything a customer may use, as SDKs read it to decide for themselves.
 
     They know the two kinds apart by `__typename`, and call metadata `additionalMetaData`.
@@ -101,7 +278,7 @@ def edge_state(state: State, now: datetime) -> Shape:
     }
 
 
-def _credits(state: CreditState, now: datetime) -> Shape:
+def _credits(state: CreditState, now: datetime) -> CheckedCreditsShape:
     return credit_entitlement(
         state.standing,
         state.denial,
@@ -111,7 +288,7 @@ def _credits(state: CreditState, now: datetime) -> Shape:
     )
 
 
-def _feature(feature: Feature) -> Shape:
+def _feature(feature: Feature) -> NamedFeatureShape:
     return {
         "id": feature.public_id,
         "displayName": feature.name,
@@ -120,14 +297,30 @@ def _feature(feature: Feature) -> Shape:
     }
 
 
-def _edge_credits(state: CreditState, now: datetime) -> Shape:
+def _edge_credits(state: CreditState, now: datetime) -> EdgeCreditsShape:
     shape = _credits(state, now)
-    shape.pop("type")
-    currency = shape.pop("currency")
-    currency["additionalMetaData"] = currency.pop("metadata")
-    currency["__typename"] = "EntitlementCurrency"
-    shape["entitlementUpdatedAt"] = shape["usageUpdatedAt"]
-    return {"__typename": "CreditEntitlement", "currency": currency, **shape}
+    currency = shape["currency"]
+    return {
+        "__typename": "CreditEntitlement",
+        "currency": {
+            "__typename": "EntitlementCurrency",
+            "currencyId": currency["currencyId"],
+            "displayName": currency["displayName"],
+            "description": currency["description"],
+            "additionalMetaData": currency["metadata"],
+            "unitSingular": currency["unitSingular"],
+            "unitPlural": currency["unitPlural"],
+        },
+        "isGranted": shape["isGranted"],
+        "accessDeniedReason": shape["accessDeniedReason"],
+        "usageLimit": shape["usageLimit"],
+        "currentUsage": shape["currentUsage"],
+        "hasSoftLimit": shape["hasSoftLimit"],
+        "usageUpdatedAt": shape["usageUpdatedAt"],
+        "entitlementUpdatedAt": shape["usageUpdatedAt"],
+        "usagePeriodEnd": shape["usagePeriodEnd"],
+        "validUntil": shape["validUntil"],
+    }
 
 
 METER_TYPES = {
@@ -144,14 +337,23 @@ RESET_CONFIGURATIONS = {
 """By reset period, how SDKs call its configuration."""
 
 
-def _edge_feature(state: FeatureState, now: datetime) -> Shape:
+def _edge_feature(state: FeatureState, now: datetime) -> EdgeFeatureShape:
     assert state.feature is not None, "what is included exists"
     feature = state.feature
     shape = feature_entitlement(state)
-    shape.pop("type")
     return {
         "__typename": "FeatureEntitlement",
-        **shape,
+        "isGranted": shape["isGranted"],
+        "accessDeniedReason": shape["accessDeniedReason"],
+        "usageLimit": shape["usageLimit"],
+        "hasUnlimitedUsage": shape["hasUnlimitedUsage"],
+        "currentUsage": shape["currentUsage"],
+        "resetPeriod": shape["resetPeriod"],
+        "usagePeriodAnchor": shape["usagePeriodAnchor"],
+        "usagePeriodStart": shape["usagePeriodStart"],
+        "usagePeriodEnd": shape["usagePeriodEnd"],
+        "entitlementUpdatedAt": shape["entitlementUpdatedAt"],
+        "validUntil": shape["validUntil"],
         "hasSoftLimit": state.has_soft_limit,
         "enumValues": list(state.enum_values) or None,
         "usageUpdatedAt": wire_instant(now),
@@ -171,15 +373,16 @@ def _edge_feature(state: FeatureState, now: datetime) -> Shape:
     }
 
 
-def _reset_configuration(state: FeatureState) -> Shape | None:
+def _reset_configuration(state: FeatureState) -> EdgeResetShape | None:
     according_to = (state.reset_configuration or {}).get("accordingTo")
     if according_to is None or state.reset_period not in RESET_CONFIGURATIONS:
         return None
     kind, name = RESET_CONFIGURATIONS[state.reset_period]
-    return {"__typename": kind, name: according_to}
+    shape: Any = {"__typename": kind, name: according_to}
+    return cast("EdgeResetShape", shape)
 
 
-def _credit_rate(state: FeatureState) -> Shape | None:
+def _credit_rate(state: FeatureState) -> EdgeCreditRateShape | None:
     """What one unit costs in credits; null too where a formula says it."""
     mapping = state.mapping
     if mapping is None or mapping.rate is None:

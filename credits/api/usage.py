@@ -1,6 +1,7 @@
 """Usage reports, what they would cost, and how use grew (R39–R41)."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -8,16 +9,17 @@ from rest_framework.request import Request
 from catalog.features import UnknownFeature
 from catalog.models import Feature
 from credits import estimates, series, usage
-from credits.api.events import estimate_shape
+from credits.api.events import EstimateShape, estimate_shape
 from credits.api.fields import DimensionsField, KeyField, WholeField, rows_of
-from credits.api.series import GroupByField, tags_shape
-from credits.api.shapes import Shape, instant
+from credits.api.series import GroupByField, TagShape, tags_shape
+from credits.api.shapes import instant
 from credits.entitlements import Holder
 from credits.usage import Report, Reported
 from subscriptions import customers
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import PublicIdField, UtcDateTimeField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
 from workspace.errors import BadInput
 
@@ -61,12 +63,70 @@ class HistoryFilters(CamelMixin, serializers.Serializer[Any]):
     group_by = GroupByField(required=False)
 
 
+class SpentShape(TypedDict):
+    """What a report cost now: nothing for a repeat."""
+
+    currencyId: str
+    consumed: Decimal
+    usageLimit: Decimal
+    currentUsage: Decimal
+    usagePeriodEnd: Instant | None
+    timestamp: Instant
+
+
+class ReportedShape(TypedDict):
+    """A report as it was taken in."""
+
+    id: str
+    customerId: str
+    resourceId: str | None
+    featureId: str
+    value: int
+    currentUsage: Decimal
+    usagePeriodStart: Instant | None
+    usagePeriodEnd: Instant | None
+    nextResetDate: Instant | None
+    timestamp: Instant
+    createdAt: Instant
+    credit: SpentShape | None
+
+
+class HistoryPointShape(TypedDict):
+    """How much had been used at an instant."""
+
+    timestamp: Instant
+    value: Decimal
+    isResetPoint: bool
+
+
+class HistorySeriesShape(TypedDict):
+    """How use grew, altogether or of one combination of dimensions."""
+
+    tags: list[TagShape]
+    points: list[HistoryPointShape]
+
+
+class MarkerShape(TypedDict):
+    """When use began again from zero."""
+
+    timestamp: Instant
+    type: Literal["PERIODIC_RESET"]
+
+
+class HistoryShape(TypedDict):
+    """How the use of a feature grew."""
+
+    series: list[HistorySeriesShape]
+    markers: list[MarkerShape]
+
+
 class UsageView(ApiView):
     """`/usage`."""
 
+    @speaks(body=ReportsBody, answer=list[ReportedShape], status=201)
     def post(self, request: Request) -> Response:
         """Take in all reports or, if one of them is at fault, none."""
-        body = self.read_body(ReportsBody)
+        body = self.read_body()
         reports = [
             Report(
                 customer_id=row["customer_id"],
@@ -81,9 +141,9 @@ class UsageView(ApiView):
             for row in body["usages"]
         ]
         reported = usage.report(reports=reports, actor=self.actor, now=self.now)
-        return self.answer([self._shape(each) for each in reported], status=201)
+        return self.answer([self._shape(each) for each in reported])
 
-    def _shape(self, reported: Reported) -> Shape:
+    def _shape(self, reported: Reported) -> ReportedShape:
         start, end = reported.window or (None, None)
         return {
             "id": str(reported.record.pk),
@@ -100,7 +160,7 @@ class UsageView(ApiView):
             "credit": self._credit(reported),
         }
 
-    def _credit(self, reported: Reported) -> Shape | None:
+    def _credit(self, reported: Reported) -> SpentShape | None:
         """What it cost now, which is nothing for a repeat; null where nothing is charged."""
         paid = reported.paid
         if paid is None:
@@ -118,9 +178,10 @@ class UsageView(ApiView):
 class UsageEstimateView(ApiView):
     """`/usage/estimate`."""
 
+    @speaks(body=UsageBody, answer=EstimateShape)
     def post(self, request: Request) -> Response:
         """Say what a report would cost, with nothing recorded."""
-        body = self.read_body(UsageBody)
+        body = self.read_body()
         estimate = estimates.of_usage(
             customer_id=body["customer_id"],
             resource_id=body["resource_id"],
@@ -136,9 +197,10 @@ class UsageEstimateView(ApiView):
 class UsageHistoryView(ApiView):
     """`/usage/{customerId}/history/{featureId}`."""
 
+    @speaks(query=HistoryFilters, answer=HistoryShape)
     def get(self, request: Request, customer_id: str, feature_id: str) -> Response:
         """How the use of a feature grew, and when it began again from zero."""
-        query = self.read_query(HistoryFilters)
+        query = self.read_query()
         end = query.get("end_date", self.now)
         if end <= query["start_date"]:
             raise InvalidRange("The range ends before it begins.", field="end_date")

@@ -3,15 +3,22 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from django.db.models import Prefetch
 from rest_framework import serializers
 
-from catalog.api.charges import shown_tier
+from catalog.api.charges import MoneyShape, TierShape, shown_tier
 from catalog.api.coupons import amounts_off
+from catalog.api.packages import IncludedShape
+from catalog.models import PricingType, TrialEnd
 from subscriptions import finding
 from subscriptions.models import (
+    CancelReason,
+    Customer,
+    DiscountStatus,
+    PaymentCollectionMethod,
+    Resource,
     ScheduledUpdate,
     Status,
     Subscription,
@@ -22,9 +29,9 @@ from subscriptions.models import (
     UpdateStatus,
 )
 from subscriptions.models.subscriptions import SubscriptionQuerySet
-from workspace.api.camel import CamelMixin
-from workspace.api.currencies import wire_currency
-from workspace.api.fields import UtcDateTimeField, wire_instant
+from workspace.api.currencies import Currency, wire_currency
+from workspace.api.fields import wire_instant
+from workspace.api.terms import Instant, one_of
 
 PLAN_KINDS = (UpdateKind.PLAN, UpdateKind.DOWNGRADE, UpdateKind.MIGRATE_TO_LATEST)
 IN_FORCE = (Status.ACTIVE, Status.IN_TRIAL, Status.PAYMENT_PENDING)
@@ -50,116 +57,188 @@ def shown(rows: SubscriptionQuerySet, *, with_values: bool = False) -> Subscript
     return rows
 
 
-class SubscriptionAnswer(CamelMixin, serializers.ModelSerializer[Subscription]):
+class AddonLineShape(TypedDict):
+    """An add-on and how many of it."""
+
+    id: str
+    quantity: int
+
+
+class SoldPriceShape(TypedDict):
+    """A price that a subscription was sold at."""
+
+    addonId: str | None
+    amount: Decimal | None
+    baseCharge: bool
+    billingCountryCode: str | None
+    blockSize: Decimal | None
+    currency: Currency | None
+    featureId: str | None
+    tiers: list[TierShape] | None
+
+
+class AppliedCouponShape(TypedDict):
+    """A coupon of a subscription."""
+
+    id: str
+    name: str
+    status: Annotated[str, one_of(DiscountStatus.values)]
+    percentOff: Decimal | None
+    amountsOff: list[MoneyShape] | None
+
+
+class TargetShape(TypedDict):
+    """The package that a change is about."""
+
+    id: str
+
+
+class FutureUpdateShape(TypedDict):
+    """A change that is waiting for its time."""
+
+    scheduledExecutionTime: Instant
+    scheduleStatus: Annotated[str, one_of(UpdateStatus.values)]
+    subscriptionScheduleType: Annotated[str, one_of(UpdateKind.values)]
+    targetPackage: TargetShape | None
+
+
+class AfterTrialShape(TypedDict):
+    """What follows a trial."""
+
+    trialEndBehavior: Annotated[str, one_of(TrialEnd.values)]
+
+
+class SubscriptionShape(TypedDict):
+    """A subscription. What this workspace does not do, such as invoices, is null."""
+
+    id: str
+    billingId: str | None
+    customerId: str
+    payingCustomerId: str | None
+    resourceId: str | None
+    planId: str
+    pricingType: Annotated[str, one_of(PricingType.values)]
+    status: Annotated[str, one_of(Status.values)]
+    paymentCollection: Literal["NOT_REQUIRED", "PROCESSING"]
+    paymentCollectionMethod: Annotated[str, one_of(PaymentCollectionMethod.values)] | None
+    startDate: Instant
+    trialEndDate: Instant | None
+    endDate: Instant | None
+    effectiveEndDate: Instant | None
+    createdAt: Instant
+    billingCycleAnchor: Instant
+    currentBillingPeriodStart: Instant | None
+    currentBillingPeriodEnd: Instant | None
+    cancellationDate: Instant | None
+    cancelReason: Annotated[str, one_of(CancelReason.values)] | None
+    addons: list[AddonLineShape]
+    prices: list[SoldPriceShape]
+    trial: AfterTrialShape | None
+    subscriptionEntitlements: list[IncludedShape] | None
+    coupons: list[AppliedCouponShape]
+    futureUpdates: list[FutureUpdateShape]
+    metadata: dict[str, str]
+    budget: None
+    latestInvoice: None
+    minimumSpend: None
+
+
+class ProvisionedShape(TypedDict):
+    """A subscription that was provisioned. Nothing waits for a checkout here."""
+
+    id: str
+    status: Literal["SUCCESS"]
+    subscription: SubscriptionShape
+    isScheduled: bool
+    entitlements: None
+    checkoutBillingId: None
+    checkoutUrl: None
+
+
+class ChangedShape(TypedDict):
+    """The subscription that was changed."""
+
+    id: str
+
+
+class ImportTaskShape(TypedDict):
+    """Who starts the subscriptions."""
+
+    taskId: str
+
+
+class SubscriptionAnswer(serializers.BaseSerializer[Subscription]):
     """A subscription, as it is at `now` of the context.
 
-    With `with_values` of the context its own values, which lists leave out. What this
-    workspace does not do, such as invoices, is empty.
+    With `with_values` of the context its own values, which lists leave out.
     """
 
-    id = serializers.CharField(source="public_id")
-    billing_id = serializers.SerializerMethodField()
-    customer_id = serializers.CharField(source="customer.public_id")
-    paying_customer_id = serializers.CharField(source="paying_customer.public_id", default=None)
-    resource_id = serializers.CharField(source="resource.public_id", default=None)
-    plan_id = serializers.CharField(source="plan.public_id")
-    pricing_type = serializers.CharField(source="plan_version.pricing_type")
-    start_date = UtcDateTimeField(source="started_at")
-    trial_end_date = UtcDateTimeField(source="trial_ends_at")
-    end_date = UtcDateTimeField(source="ends_at")
-    effective_end_date = UtcDateTimeField(source="ends_at")
-    created_at = UtcDateTimeField()
-    billing_cycle_anchor = UtcDateTimeField()
-    addons = serializers.SerializerMethodField()
-    prices = serializers.SerializerMethodField()
-    trial = serializers.SerializerMethodField()
-    subscription_entitlements = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Subscription
-        fields = [
-            "id",
-            "billing_id",
-            "customer_id",
-            "paying_customer_id",
-            "resource_id",
-            "plan_id",
-            "pricing_type",
-            "start_date",
-            "trial_end_date",
-            "end_date",
-            "effective_end_date",
-            "created_at",
-            "billing_cycle_anchor",
-            "addons",
-            "prices",
-            "trial",
-            "subscription_entitlements",
-            "metadata",
-        ]
-
-    def to_representation(self, instance: Subscription) -> dict[str, Any]:
+    def to_representation(self, instance: Subscription) -> SubscriptionShape:
+        """Every key of the contract."""
         now: datetime = self.context["now"]
         status = instance.status_at(now)
         period: list[str | None] = [None, None]
         if status in IN_FORCE:
             period = [wire_instant(at) for at in finding.billing_period_at(instance, now)]
-        is_pending = status == Status.PAYMENT_PENDING
+        is_canceled = instance.end_reason == Status.CANCELED
         return {
-            **super().to_representation(instance),
+            "id": instance.public_id,
+            "billingId": instance.billing_id or None,
+            "customerId": instance.customer.public_id,
+            "payingCustomerId": _id(instance.paying_customer),
+            "resourceId": _id(instance.resource),
+            "planId": instance.plan.public_id,
+            "pricingType": instance.plan_version.pricing_type,
             "status": status.value,
-            "paymentCollection": "PROCESSING" if is_pending else "NOT_REQUIRED",
+            "paymentCollection": (
+                "PROCESSING" if status == Status.PAYMENT_PENDING else "NOT_REQUIRED"
+            ),
             "paymentCollectionMethod": instance.payment_collection_method or None,
+            "startDate": wire_instant(instance.started_at),
+            "trialEndDate": _instant(instance.trial_ends_at),
+            "endDate": _instant(instance.ends_at),
+            "effectiveEndDate": _instant(instance.ends_at),
+            "createdAt": wire_instant(instance.created_at),
+            "billingCycleAnchor": wire_instant(instance.billing_cycle_anchor),
             "currentBillingPeriodStart": period[0],
             "currentBillingPeriodEnd": period[1],
-            "cancellationDate": (
-                wire_instant(instance.ends_at)
-                if instance.ends_at is not None and instance.end_reason == Status.CANCELED
+            "cancellationDate": _instant(instance.ends_at) if is_canceled else None,
+            "cancelReason": instance.cancel_reason or None,
+            "addons": [
+                {"id": row.addon.public_id, "quantity": row.quantity}
+                for row in instance.addons.all()
+            ],
+            "prices": [_price(price) for price in instance.prices],
+            "trial": (
+                None if instance.trial_ends_at is None else {"trialEndBehavior": instance.trial_end}
+            ),
+            "subscriptionEntitlements": (
+                [_value(row) for row in instance.entitlements.all()]
+                if self.context.get("with_values")
                 else None
             ),
-            "cancelReason": instance.cancel_reason or None,
-            "budget": None,
             "coupons": [_coupon(row, now) for row in instance.coupons.all()],
             "futureUpdates": [
                 shown_update
                 for update in instance.scheduled_updates.all()
                 for shown_update in _future_updates(update)
             ],
+            "metadata": instance.metadata,
+            "budget": None,
             "latestInvoice": None,
             "minimumSpend": None,
         }
 
-    def get_billing_id(self, subscription: Subscription) -> str | None:
-        """The id at whoever bills."""
-        return subscription.billing_id or None
 
-    def get_addons(self, subscription: Subscription) -> list[dict[str, Any]]:
-        """The add-ons, the first attached first."""
-        return [
-            {"id": row.addon.public_id, "quantity": row.quantity}
-            for row in subscription.addons.all()
-        ]
-
-    def get_prices(self, subscription: Subscription) -> list[dict[str, Any]]:
-        """The prices it was sold at (R10)."""
-        return [_price(price) for price in subscription.prices]
-
-    def get_trial(self, subscription: Subscription) -> dict[str, str] | None:
-        """What follows the trial, if there is or was one."""
-        if subscription.trial_ends_at is None:
-            return None
-        return {"trialEndBehavior": subscription.trial_end}
-
-    def get_subscription_entitlements(
-        self, subscription: Subscription
-    ) -> list[dict[str, str]] | None:
-        """The values set for this subscription; null in lists."""
-        if not self.context.get("with_values"):
-            return None
-        return [_value(row) for row in subscription.entitlements.all()]
+def _id(row: Customer | Resource | None) -> str | None:
+    return None if row is None else row.public_id
 
 
-def _future_updates(update: ScheduledUpdate) -> list[dict[str, Any]]:
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else wire_instant(at)
+
+
+def _future_updates(update: ScheduledUpdate) -> list[FutureUpdateShape]:
     """One line for each kind of change that a scheduled update brings."""
     return [
         {
@@ -172,7 +251,7 @@ def _future_updates(update: ScheduledUpdate) -> list[dict[str, Any]]:
     ]
 
 
-def _target(update: ScheduledUpdate, kind: str) -> dict[str, str] | None:
+def _target(update: ScheduledUpdate, kind: str) -> TargetShape | None:
     """The package that a change is about, where it is about one."""
     if kind in PLAN_KINDS and update.plan_version is not None:
         return {"id": update.plan_version.package.public_id}
@@ -180,7 +259,7 @@ def _target(update: ScheduledUpdate, kind: str) -> dict[str, str] | None:
     return {"id": addons[0].addon.public_id} if len(addons) == 1 else None
 
 
-def _coupon(row: SubscriptionCoupon, now: datetime) -> dict[str, Any]:
+def _coupon(row: SubscriptionCoupon, now: datetime) -> AppliedCouponShape:
     return {
         "id": row.coupon.public_id,
         "name": row.coupon.name,
@@ -190,14 +269,14 @@ def _coupon(row: SubscriptionCoupon, now: datetime) -> dict[str, Any]:
     }
 
 
-def _value(row: SubscriptionEntitlement) -> dict[str, str]:
+def _value(row: SubscriptionEntitlement) -> IncludedShape:
     if row.feature is not None:
         return {"id": row.feature.public_id, "type": "FEATURE"}
     assert row.credit_type is not None, "a value is for a feature or for credits"
     return {"id": row.credit_type.public_id, "type": "CREDIT"}
 
 
-def _price(price: Mapping[str, Any]) -> dict[str, Any]:
+def _price(price: Mapping[str, Any]) -> SoldPriceShape:
     return {
         "addonId": price["addonId"],
         "amount": _number(price["amount"]),

@@ -1,6 +1,7 @@
 """Limits of entities over HTTP (beta)."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,6 +13,7 @@ from subscriptions.models import Assignment
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
 
 MOST_IN_SCOPE = 20
@@ -45,10 +47,25 @@ class AssignmentFilters(CamelMixin, serializers.Serializer[Any]):
     currency_id = PublicIdField(required=False)
 
 
-class AssignmentAnswer(serializers.Serializer[Assignment]):
+class AssignmentShape(TypedDict):
+    """How much an entity may use of a feature or of a credit type."""
+
+    id: str
+    entityId: str
+    parentId: str | None
+    featureId: str | None
+    currencyId: str | None
+    scopeEntityIds: list[str]
+    usageLimit: Decimal | None
+    cadence: str
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class AssignmentAnswer(serializers.BaseSerializer[Assignment]):
     """An assignment as callers see it."""
 
-    def to_representation(self, instance: Assignment) -> dict[str, Any]:
+    def to_representation(self, instance: Assignment) -> AssignmentShape:
         """Every key of the contract."""
         entity = instance.entity
         return {
@@ -68,9 +85,10 @@ class AssignmentAnswer(serializers.Serializer[Assignment]):
 class AssignmentsView(ApiView):
     """`/customers/{id}/assignments`."""
 
+    @speaks(query=AssignmentFilters, page=AssignmentAnswer)
     def get(self, request: Request, customer_id: str) -> Response:
         """List the limits of a customer's entities."""
-        query = self.read_query(AssignmentFilters)
+        query = self.read_query()
         rows = Assignment.objects.filter(entity__customer=customers.find(customer_id))
         narrowed = {
             column: query[name]
@@ -82,13 +100,12 @@ class AssignmentsView(ApiView):
             if name in query
         }
         rows = rows.filter(**narrowed)
-        return self.page_of(
-            rows.select_related("entity__parent", "feature", "credit_type"), AssignmentAnswer
-        )
+        return self.page_of(rows.select_related("entity__parent", "feature", "credit_type"))
 
+    @speaks(body=AssignmentsBody, answer=list[AssignmentShape])
     def put(self, request: Request, customer_id: str) -> Response:
         """Create and change limits."""
-        terms = [AssignmentTerms(**body) for body in self.read_body(AssignmentsBody)["assignments"]]
+        terms = [AssignmentTerms(**body) for body in self.read_body()["assignments"]]
         stored = assignments.put(
             customer_id=customer_id, assignments=terms, actor=self.actor, now=self.now
         )

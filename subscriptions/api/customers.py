@@ -1,6 +1,7 @@
 """Customers over HTTP: made, read, changed, imported, archived."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, TypedDict
 
 from django.db.models import QuerySet
 from rest_framework import serializers
@@ -12,7 +13,7 @@ from subscriptions.customer_imports import MOST_AT_ONCE, Arrival
 from subscriptions.customers import Link
 from subscriptions.models import Customer, CustomerIntegration, Resource, Vendor
 from workspace.api.camel import CamelMixin
-from workspace.api.currencies import CurrencyField
+from workspace.api.currencies import Currency, CurrencyField, wire_currency
 from workspace.api.fields import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -21,14 +22,15 @@ from workspace.api.fields import (
     PublicIdField,
     TextField,
     UtcDateTimeField,
+    wire_instant,
 )
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, one_of, speaks
 from workspace.api.views import ApiView
 
 MOST_TAX_IDS = 100
 MOST_INTEGRATIONS = 100
-PAYMENT_METHOD = ("billingId", "cardExpiryMonth", "cardExpiryYear", "cardLast4Digits", "type")
-"""What answers show of a payment method; where it comes from is kept beside it."""
+PAYMENT_METHODS = ["CARD", "BANK", "CASH_APP"]
 
 
 class NullableText(TextField):
@@ -37,9 +39,6 @@ class NullableText(TextField):
     def __init__(self, **kwargs: Any) -> None:
         defaults = {"allow_null": True, "allow_blank": True, "required": False, "max_length": 255}
         super().__init__(**defaults | kwargs)
-
-    def to_representation(self, value: str) -> str | None:  # type: ignore[override]
-        return value or None
 
 
 class AddressBody(CamelMixin, serializers.Serializer[Any]):
@@ -99,7 +98,7 @@ class PaymentMethodBody(CamelMixin, serializers.Serializer[Any]):
         required=False, allow_null=True, min_value=FIRST_YEAR, max_value=LAST_YEAR
     )
     card_last4_digits = NullableText(max_length=4)
-    type = serializers.ChoiceField(["CARD", "BANK", "CASH_APP"])
+    type = serializers.ChoiceField(PAYMENT_METHODS)
 
 
 class IntegrationBody(CamelMixin, serializers.Serializer[Any]):
@@ -167,10 +166,108 @@ class NewCustomer(CustomerChanges):
     )
 
 
-class IntegrationAnswer(serializers.Serializer[CustomerIntegration]):
+class IntegrationShape(TypedDict):
+    """The record of another system that stands for a customer there."""
+
+    id: str
+    syncedEntityId: str | None
+    vendorIdentifier: Annotated[str, one_of(Vendor.values)]
+
+
+class PaymentMethodShape(TypedDict):
+    """How a customer pays."""
+
+    billingId: str | None
+    cardExpiryMonth: int | None
+    cardExpiryYear: int | None
+    cardLast4Digits: str | None
+    type: Annotated[str, one_of(PAYMENT_METHODS)]
+
+
+class AddressShape(TypedDict):
+    """Where somebody lives or receives invoices."""
+
+    city: str | None
+    country: str | None
+    line1: str | None
+    line2: str | None
+    postalCode: str | None
+    state: str | None
+
+
+class TaxIdShape(TypedDict):
+    """A tax number."""
+
+    type: str
+    value: str
+
+
+class StripeShape(TypedDict, total=False):
+    """What is handed on to Stripe."""
+
+    billingAddress: AddressShape | None
+    customerName: str | None
+    invoiceCustomFields: dict[str, str] | None
+    metadata: dict[str, str] | None
+    paymentMethodId: str | None
+    shippingAddress: AddressShape | None
+    taxIds: list[TaxIdShape] | None
+
+
+class ZuoraShape(TypedDict, total=False):
+    """What is handed on to Zuora."""
+
+    billingAddress: AddressShape | None
+    currency: Currency | None
+    metadata: dict[str, str] | None
+    paymentMethodId: str | None
+
+
+class PassthroughShape(TypedDict, total=False):
+    """What is handed on to billing systems, as it was said."""
+
+    stripe: StripeShape | None
+    zuora: ZuoraShape | None
+
+
+class CustomerShape(TypedDict):
+    """A customer."""
+
+    id: str
+    name: str | None
+    email: str | None
+    billingId: str | None
+    billingCurrency: Currency | None
+    couponId: str | None
+    language: str | None
+    timezone: str | None
+    metadata: dict[str, str]
+    integrations: list[IntegrationShape]
+    defaultPaymentMethod: PaymentMethodShape | None
+    passthrough: PassthroughShape | None
+    archivedAt: Instant | None
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class ResourceShape(TypedDict):
+    """A resource of a customer."""
+
+    id: str
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class ImportedShape(TypedDict):
+    """The ids of customers that were not there before."""
+
+    newCustomers: list[str]
+
+
+class IntegrationAnswer(serializers.BaseSerializer[CustomerIntegration]):
     """A link as callers see it."""
 
-    def to_representation(self, instance: CustomerIntegration) -> dict[str, Any]:
+    def to_representation(self, instance: CustomerIntegration) -> IntegrationShape:
         """What the contract says of a link, wherever it is shown."""
         return {
             "id": instance.public_id,
@@ -179,47 +276,30 @@ class IntegrationAnswer(serializers.Serializer[CustomerIntegration]):
         }
 
 
-class CustomerAnswer(CamelMixin, serializers.ModelSerializer[Customer]):
+class CustomerAnswer(serializers.BaseSerializer[Customer]):
     """A customer as callers see them."""
 
-    id = serializers.CharField(source="public_id")
-    name = NullableText()
-    email = NullableText()
-    billing_id = NullableText()
-    billing_currency = CurrencyField()
-    coupon_id = NullableText()
-    language = NullableText()
-    timezone = NullableText()
-    integrations = IntegrationAnswer(many=True)
-    default_payment_method = serializers.SerializerMethodField()
-    archived_at = UtcDateTimeField()
-    created_at = UtcDateTimeField()
-    updated_at = UtcDateTimeField()
-
-    class Meta:
-        model = Customer
-        fields = [
-            "id",
-            "name",
-            "email",
-            "billing_id",
-            "billing_currency",
-            "coupon_id",
-            "language",
-            "timezone",
-            "metadata",
-            "integrations",
-            "default_payment_method",
-            "passthrough",
-            "archived_at",
-            "created_at",
-            "updated_at",
-        ]
-
-    def get_default_payment_method(self, customer: Customer) -> dict[str, Any] | None:
-        """How they pay, if it is known."""
-        method = customer.payment_method
-        return method and {name: method.get(name) for name in PAYMENT_METHOD}
+    def to_representation(self, instance: Customer) -> CustomerShape:
+        """Every key of the contract."""
+        link = IntegrationAnswer()
+        archived_at = instance.archived_at
+        return {
+            "id": instance.public_id,
+            "name": instance.name or None,
+            "email": instance.email or None,
+            "billingId": instance.billing_id or None,
+            "billingCurrency": wire_currency(instance.billing_currency),
+            "couponId": instance.coupon_id or None,
+            "language": instance.language or None,
+            "timezone": instance.timezone or None,
+            "metadata": instance.metadata,
+            "integrations": [link.to_representation(row) for row in instance.integrations.all()],
+            "defaultPaymentMethod": _payment_method(instance.payment_method),
+            "passthrough": instance.passthrough,
+            "archivedAt": None if archived_at is None else wire_instant(archived_at),
+            "createdAt": wire_instant(instance.created_at),
+            "updatedAt": wire_instant(instance.updated_at),
+        }
 
 
 class CustomerFilters(CamelMixin, serializers.Serializer[Any]):
@@ -230,46 +310,60 @@ class CustomerFilters(CamelMixin, serializers.Serializer[Any]):
     created_at = InstantRangeField(required=False)
 
 
-class ResourceAnswer(CamelMixin, serializers.ModelSerializer[Resource]):
+def _payment_method(kept: Mapping[str, Any] | None) -> PaymentMethodShape | None:
+    """How they pay, if it is known; where it comes from is kept beside it."""
+    if kept is None:
+        return None
+    return {
+        "billingId": kept.get("billingId"),
+        "cardExpiryMonth": kept.get("cardExpiryMonth"),
+        "cardExpiryYear": kept.get("cardExpiryYear"),
+        "cardLast4Digits": kept.get("cardLast4Digits"),
+        "type": kept["type"],
+    }
+
+
+class ResourceAnswer(serializers.BaseSerializer[Resource]):
     """A resource as callers see it. It never changes."""
 
-    id = serializers.CharField(source="public_id")
-    created_at = UtcDateTimeField()
-    updated_at = UtcDateTimeField(source="created_at")
-
-    class Meta:
-        model = Resource
-        fields = ["id", "created_at", "updated_at"]
+    def to_representation(self, instance: Resource) -> ResourceShape:
+        """Every key of the contract."""
+        created_at = wire_instant(instance.created_at)
+        return {"id": instance.public_id, "createdAt": created_at, "updatedAt": created_at}
 
 
 class CustomersView(ApiView):
     """`/customers`."""
 
+    @speaks(query=CustomerFilters, page=CustomerAnswer)
     def get(self, request: Request) -> Response:
         """List customers, archived ones included."""
-        query = self.read_query(CustomerFilters)
+        query = self.read_query()
         bounds = query.pop("created_at", {})
         rows: QuerySet[Customer] = Customer.objects.prefetch_related("integrations").filter(
             **query, **{f"created_at__{operator}": instant for operator, instant in bounds.items()}
         )
-        return self.page_of(rows, CustomerAnswer)
+        return self.page_of(rows)
 
+    @speaks(body=NewCustomer, answer=CustomerAnswer, status=201)
     def post(self, request: Request) -> Response:
         """Create a customer."""
-        customer = customers.create(**self.read_body(NewCustomer), actor=self.actor, now=self.now)
-        return self.answer(CustomerAnswer(customer).data, 201)
+        customer = customers.create(**self.read_body(), actor=self.actor, now=self.now)
+        return self.answer(CustomerAnswer(customer).data)
 
 
 class CustomerView(ApiView):
     """`/customers/{id}`."""
 
+    @speaks(answer=CustomerAnswer)
     def get(self, request: Request, customer_id: str) -> Response:
         """Read a customer."""
         return self.answer(CustomerAnswer(customers.find(customer_id)).data)
 
+    @speaks(body=CustomerChanges, answer=CustomerAnswer)
     def patch(self, request: Request, customer_id: str) -> Response:
         """Change what is known about a customer."""
-        changes = self.read_body(CustomerChanges)
+        changes = self.read_body()
         customer = customers.update(
             customer_id=customer_id, **changes, actor=self.actor, now=self.now
         )
@@ -293,7 +387,7 @@ class ImportedCustomer(CamelMixin, serializers.Serializer[Any]):
         return {name: "" if value is None else value for name, value in attrs.items()}
 
 
-class ImportBody(CamelMixin, serializers.Serializer[Any]):
+class ImportCustomersBody(CamelMixin, serializers.Serializer[Any]):
     """Many customers at once."""
 
     customers = serializers.ListField(
@@ -305,9 +399,10 @@ class ImportBody(CamelMixin, serializers.Serializer[Any]):
 class ImportCustomersView(ApiView):
     """`/customers/import`."""
 
+    @speaks(body=ImportCustomersBody, answer=ImportedShape)
     def post(self, request: Request) -> Response:
         """Create and update customers, all or none; answers the ids of the new ones."""
-        body = self.read_body(ImportBody)
+        body = self.read_body()
         new = customer_imports.bring_in(
             arrivals=[Arrival(**arrival) for arrival in body["customers"]],
             integration_id=body.get("integration_id", ""),
@@ -329,9 +424,10 @@ class AttachBody(CamelMixin, serializers.Serializer[Any]):
 class PaymentMethodView(ApiView):
     """`/customers/{id}/payment-method`."""
 
+    @speaks(body=AttachBody, answer=CustomerAnswer)
     def post(self, request: Request, customer_id: str) -> Response:
         """Remember how a customer pays."""
-        body = self.read_body(AttachBody)
+        body = self.read_body()
         if "billing_currency" in body:
             body["billing_currency"] = body["billing_currency"] or ""
         customer = payment_methods.attach(
@@ -339,6 +435,7 @@ class PaymentMethodView(ApiView):
         )
         return self.answer(CustomerAnswer(customer).data)
 
+    @speaks(answer=CustomerAnswer)
     def delete(self, request: Request, customer_id: str) -> Response:
         """Forget it."""
         customer = payment_methods.detach(customer_id=customer_id, actor=self.actor, now=self.now)
@@ -348,6 +445,7 @@ class PaymentMethodView(ApiView):
 class ArchiveCustomerView(ApiView):
     """`/customers/{id}/archive`."""
 
+    @speaks(answer=CustomerAnswer)
     def post(self, request: Request, customer_id: str) -> Response:
         """Archive a customer, whose subscriptions end at once."""
         customer = customers.archive(customer_id=customer_id, actor=self.actor, now=self.now)
@@ -357,6 +455,7 @@ class ArchiveCustomerView(ApiView):
 class UnarchiveCustomerView(ApiView):
     """`/customers/{id}/unarchive`."""
 
+    @speaks(answer=CustomerAnswer)
     def post(self, request: Request, customer_id: str) -> Response:
         """Bring a customer back."""
         customer = customers.unarchive(customer_id=customer_id, actor=self.actor, now=self.now)
@@ -366,7 +465,8 @@ class UnarchiveCustomerView(ApiView):
 class ResourcesView(ApiView):
     """`/customers/{id}/resources`."""
 
+    @speaks(page=ResourceAnswer)
     def get(self, request: Request, customer_id: str) -> Response:
         """List the resources of a customer."""
         rows = Resource.objects.filter(customer=customers.find(customer_id))
-        return self.page_of(rows, ResourceAnswer)
+        return self.page_of(rows)

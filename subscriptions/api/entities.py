@@ -1,6 +1,6 @@
 """Entities of customers and their types over HTTP (beta)."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,6 +11,7 @@ from subscriptions.models import Entity, EntityType
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
 
 MOST_KEYS = 20
@@ -62,10 +63,37 @@ class EntityFilters(CamelMixin, serializers.Serializer[Any]):
     include_archived = serializers.ChoiceField(["true", "false"], required=False)
 
 
-class TypeAnswer(serializers.Serializer[EntityType]):
+class EntityTypeShape(TypedDict):
+    """A type of entities."""
+
+    id: str
+    displayName: str
+    attributionKeys: list[str]
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class EntityShape(TypedDict):
+    """An entity."""
+
+    id: str
+    entityTypeId: str
+    metadata: dict[str, str]
+    archivedAt: Instant | None
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class IdsShape(TypedDict):
+    """Those that were changed."""
+
+    ids: list[str]
+
+
+class TypeAnswer(serializers.BaseSerializer[EntityType]):
     """A type of entities as callers see it."""
 
-    def to_representation(self, instance: EntityType) -> dict[str, Any]:
+    def to_representation(self, instance: EntityType) -> EntityTypeShape:
         """Every key of the contract."""
         return {
             "id": instance.public_id,
@@ -76,10 +104,10 @@ class TypeAnswer(serializers.Serializer[EntityType]):
         }
 
 
-class EntityAnswer(serializers.Serializer[Entity]):
+class EntityAnswer(serializers.BaseSerializer[Entity]):
     """An entity as callers see it."""
 
-    def to_representation(self, instance: Entity) -> dict[str, Any]:
+    def to_representation(self, instance: Entity) -> EntityShape:
         """Every key of the contract."""
         return {
             "id": instance.public_id,
@@ -94,13 +122,15 @@ class EntityAnswer(serializers.Serializer[Entity]):
 class EntityTypesView(ApiView):
     """`/entity-types`."""
 
+    @speaks(page=TypeAnswer)
     def get(self, request: Request) -> Response:
         """List the types of entities."""
-        return self.page_of(EntityType.objects.all(), TypeAnswer)
+        return self.page_of(EntityType.objects.all())
 
+    @speaks(body=TypesBody, answer=list[EntityTypeShape])
     def put(self, request: Request) -> Response:
         """Create and change types."""
-        types = [TypeTerms(**body) for body in self.read_body(TypesBody)["types"]]
+        types = [TypeTerms(**body) for body in self.read_body()["types"]]
         stored = entities.define_types(types=types, actor=self.actor, now=self.now)
         return self.answer([TypeAnswer().to_representation(row) for row in stored])
 
@@ -108,19 +138,21 @@ class EntityTypesView(ApiView):
 class EntitiesView(ApiView):
     """`/customers/{id}/entities`."""
 
+    @speaks(query=EntityFilters, page=EntityAnswer)
     def get(self, request: Request, customer_id: str) -> Response:
         """List the entities of a customer; archived ones if they are asked for."""
-        query = self.read_query(EntityFilters)
+        query = self.read_query()
         rows = Entity.objects.filter(customer=customers.find(customer_id)).select_related("type")
         if query.get("include_archived") != "true":
             rows = rows.active()
         if "entity_type_id" in query:
             rows = rows.filter(type__public_id=query["entity_type_id"])
-        return self.page_of(rows, EntityAnswer)
+        return self.page_of(rows)
 
+    @speaks(body=EntitiesBody, answer=list[EntityShape])
     def put(self, request: Request, customer_id: str) -> Response:
         """Create and change entities."""
-        terms = [EntityTerms(**body) for body in self.read_body(EntitiesBody)["entities"]]
+        terms = [EntityTerms(**body) for body in self.read_body()["entities"]]
         stored = entities.put(
             customer_id=customer_id, entities=terms, actor=self.actor, now=self.now
         )
@@ -130,6 +162,7 @@ class EntitiesView(ApiView):
 class EntityView(ApiView):
     """`/customers/{id}/entities/{entityId}`."""
 
+    @speaks(answer=EntityAnswer)
     def get(self, request: Request, customer_id: str, entity_id: str) -> Response:
         """Read an entity."""
         entity = entities.find(customers.find(customer_id), entity_id)
@@ -139,11 +172,12 @@ class EntityView(ApiView):
 class ArchiveEntitiesView(ApiView):
     """`/customers/{id}/entities/archive`."""
 
+    @speaks(body=IdsBody, answer=IdsShape)
     def post(self, request: Request, customer_id: str) -> Response:
         """Retire entities."""
         ids = entities.archive(
             customer_id=customer_id,
-            ids=self.read_body(IdsBody)["ids"],
+            ids=self.read_body()["ids"],
             actor=self.actor,
             now=self.now,
         )
@@ -153,11 +187,12 @@ class ArchiveEntitiesView(ApiView):
 class UnarchiveEntitiesView(ApiView):
     """`/customers/{id}/entities/unarchive`."""
 
+    @speaks(body=IdsBody, answer=IdsShape)
     def post(self, request: Request, customer_id: str) -> Response:
         """Bring entities back."""
         ids = entities.unarchive(
             customer_id=customer_id,
-            ids=self.read_body(IdsBody)["ids"],
+            ids=self.read_body()["ids"],
             actor=self.actor,
             now=self.now,
         )

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from catalog.api.base import Flag
+from catalog.api.resets import MONTHLY, WEEKLY, YEARLY
 from catalog.models import BillingPeriod, Cadence, PricingType, ResetPeriod, TrialEnd
 from catalog.models.products import CancellationTime
 from subscriptions import choices
@@ -27,16 +28,13 @@ from workspace.api.fields import (
     TextField,
     UtcDateTimeField,
 )
+from workspace.api.schema import Description
 
 LONGEST_LIST = 100
-WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 RESETS = {
-    "monthlyResetPeriodConfiguration": ("SubscriptionStart", "StartOfTheMonth"),
-    "weeklyResetPeriodConfiguration": (
-        "SubscriptionStart",
-        *(f"Every{weekday}" for weekday in WEEKDAYS),
-    ),
-    "yearlyResetPeriodConfiguration": ("SubscriptionStart",),
+    "monthlyResetPeriodConfiguration": MONTHLY,
+    "weeklyResetPeriodConfiguration": WEEKLY,
+    "yearlyResetPeriodConfiguration": YEARLY,
 }
 
 
@@ -51,6 +49,10 @@ class NotYet(serializers.Field[None, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> None:
         if data not in (None, [], {}, ""):
             self.fail("unsupported")
+
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        return {"enum": [[], {}, ""], "description": "Not supported yet: leave it out."}
 
 
 class WholeField(serializers.IntegerField):
@@ -98,10 +100,20 @@ class AccordingTo(serializers.Field[dict[str, str], Any, Any, Any]):
             self.fail("choice", choices=", ".join(self.choices))
         return {"accordingTo": chosen}
 
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        according_to = {"type": "string", "enum": [*self.choices]}
+        return {
+            "type": "object",
+            "properties": {"accordingTo": according_to},
+            "required": ["accordingTo"],
+        }
+
 
 class FeatureValueBody(CamelMixin, serializers.Serializer[Any]):
     """The limit of a feature for this subscription."""
 
+    type = serializers.ChoiceField(["FEATURE"])
     id = PublicIdField()
     usage_limit = WholeField(min_value=0, max_value=LARGEST_LIMIT, required=False, allow_null=True)
     has_unlimited_usage = Flag(required=False)
@@ -131,6 +143,7 @@ class FeatureValueBody(CamelMixin, serializers.Serializer[Any]):
 class CreditValueBody(serializers.Serializer[Any]):
     """A custom amount of credits for this subscription."""
 
+    type = serializers.ChoiceField(["CREDIT"])
     id = PublicIdField()
     amount = AmountField()
     cadence = serializers.ChoiceField(Cadence.values)
@@ -168,8 +181,13 @@ class ValuesField(serializers.Field[list[Value], Any, Any, Any]):
             values.append(body.value())
         return values
 
+    def described(self, schema: Description) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        kinds = [schema.field(kind()) for kind in self.KINDS.values()]
+        return {"type": "array", "items": {"oneOf": kinds}, "maxItems": LONGEST_LIST}
 
-class TrialBody(CamelMixin, serializers.Serializer[Any]):
+
+class TrialOverrideBody(CamelMixin, serializers.Serializer[Any]):
     """A trial in place of the plan's."""
 
     is_trial = Flag()
@@ -238,7 +256,7 @@ class ProvisionBody(CamelMixin, serializers.Serializer[Any]):
     resource_id = PublicIdField(required=False, allow_null=True)
     start_date = UtcDateTimeField(required=False)
     schedule_strategy = serializers.ChoiceField(list(When), required=False)
-    trial_override_configuration = TrialBody(required=False)
+    trial_override_configuration = TrialOverrideBody(required=False)
     applied_coupon = AppliedCouponBody(required=False, allow_null=True)
     budget = NotYet()
     minimum_spend = NotYet()
@@ -306,7 +324,7 @@ class ArrivalBody(CamelMixin, serializers.Serializer[Any]):
         return Arrival(**{**given, **pairs, "billing_id": given.get("billing_id") or ""})
 
 
-class ImportBody(CamelMixin, serializers.Serializer[Any]):
+class ImportSubscriptionsBody(CamelMixin, serializers.Serializer[Any]):
     """Many subscriptions of another system."""
 
     subscriptions = serializers.ListField(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,13 +11,16 @@ from rest_framework.request import Request
 from catalog.models import BillingModel, BillingPeriod
 from subscriptions import finding, previews, provisioning, updates
 from subscriptions.api import orders
+from subscriptions.api.answers import AddonLineShape
 from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY
 from subscriptions.entitlements import effective_features_of
 from subscriptions.models import Status, Subscription, UpdateKind
 from subscriptions.previews import CreditChange, Preview
 from workspace.api.camel import CamelMixin
+from workspace.api.currencies import Currency
 from workspace.api.fields import PublicIdField, UtcDateTimeField, wire_instant
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
 
 PAID_AHEAD = (BillingModel.FLAT_FEE, BillingModel.PER_UNIT)
@@ -60,7 +63,7 @@ class PreviewBody(CamelMixin, serializers.Serializer[Any]):
     resource_id = PublicIdField(required=False, allow_null=True)
     schedule_strategy = serializers.ChoiceField(list(updates.When), required=False)
     start_date = UtcDateTimeField(required=False)
-    trial_override_configuration = orders.TrialBody(required=False)
+    trial_override_configuration = orders.TrialOverrideBody(required=False)
     applied_coupon = orders.NotYet()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -76,12 +79,70 @@ class PreviewBody(CamelMixin, serializers.Serializer[Any]):
         return attrs
 
 
+class PeriodShape(TypedDict):
+    """A billing period."""
+
+    start: Instant
+    end: Instant
+
+
+class InvoiceLineShape(TypedDict):
+    """Something that is paid ahead."""
+
+    description: str
+    currency: Currency
+    unitPrice: Decimal
+    quantity: int
+    subTotal: Decimal
+
+
+class InvoiceShape(TypedDict):
+    """What an invoice would hold: prices paid ahead, before taxes and discounts."""
+
+    subTotal: Decimal
+    total: Decimal
+    billingPeriodRange: PeriodShape
+    currency: Currency | None
+    discount: None
+    discountDetails: None
+    discounts: list[dict[str, str]]
+    lines: list[InvoiceLineShape]
+    tax: None
+
+
+class CreditChangeShape(TypedDict):
+    """What would happen to the credits of one type."""
+
+    currencyId: str
+    displayName: str
+    takesEffectAt: Instant
+    balanceBefore: Decimal
+    balanceAfter: Decimal
+    granted: Decimal
+    nextResetAt: Instant | None
+    grantedAtNextReset: Decimal
+
+
+class PreviewShape(TypedDict):
+    """What a subscription, or a change of one, would do."""
+
+    immediateInvoice: InvoiceShape
+    recurringInvoice: InvoiceShape
+    billingPeriodRange: PeriodShape
+    freeItems: list[AddonLineShape]
+    hasScheduledUpdates: bool
+    isPlanDowngrade: bool
+    takesEffectAt: Instant
+    credits: list[CreditChangeShape]
+
+
 class PreviewView(ApiView):
     """`/subscriptions/preview`."""
 
+    @speaks(body=PreviewBody, answer=PreviewShape)
     def post(self, request: Request) -> Response:
         """Say what a subscription, or a change of the one that runs, would do; store nothing."""
-        body = self.read_body(PreviewBody)
+        body = self.read_body()
         held = updates.running_beside(
             customer_id=body["customer_id"],
             plan_id=body["plan_id"],
@@ -101,11 +162,11 @@ class PreviewView(ApiView):
         return self.answer(_shown(preview, held, self.now))
 
 
-def _shown(preview: Preview, held: Subscription | None, now: datetime) -> dict[str, Any]:
+def _shown(preview: Preview, held: Subscription | None, now: datetime) -> PreviewShape:
     subscription = preview.subscription
     at = preview.planned.takes_effect_at or max(now, subscription.started_at)
     start, end = finding.billing_period_at(subscription, at)
-    period = {"start": wire_instant(start), "end": wire_instant(end)}
+    period: PeriodShape = {"start": wire_instant(start), "end": wire_instant(end)}
     lines = list(_lines(preview))
     is_due = held is None and subscription.status_at(now) == Status.ACTIVE
     return {
@@ -120,7 +181,7 @@ def _shown(preview: Preview, held: Subscription | None, now: datetime) -> dict[s
     }
 
 
-def _lines(preview: Preview) -> Iterable[dict[str, Any]]:
+def _lines(preview: Preview) -> Iterable[InvoiceLineShape]:
     """What is paid ahead for a billing period: flat prices and units, no tiers, no use."""
     quantities = {row.addon.public_id: row for row in preview.addons}
     features = effective_features_of(
@@ -146,8 +207,8 @@ def _lines(preview: Preview) -> Iterable[dict[str, Any]]:
 
 
 def _invoice(
-    lines: list[dict[str, Any]], all_lines: list[dict[str, Any]], period: dict[str, str]
-) -> dict[str, Any]:
+    lines: list[InvoiceLineShape], all_lines: list[InvoiceLineShape], period: PeriodShape
+) -> InvoiceShape:
     total = sum((line["subTotal"] for line in lines), Decimal(0))
     return {
         "subTotal": total,
@@ -162,7 +223,7 @@ def _invoice(
     }
 
 
-def _free_items(preview: Preview) -> list[dict[str, Any]]:
+def _free_items(preview: Preview) -> list[AddonLineShape]:
     """Add-ons that cost nothing."""
     paid = {
         price["addonId"]
@@ -176,7 +237,7 @@ def _free_items(preview: Preview) -> list[dict[str, Any]]:
     ]
 
 
-def _credits(change: CreditChange) -> dict[str, Any]:
+def _credits(change: CreditChange) -> CreditChangeShape:
     return {
         "currencyId": change.credit_type.public_id,
         "displayName": change.credit_type.name,

@@ -1,12 +1,13 @@
 """Promotional entitlements over HTTP: features given to one customer outside any plan."""
 
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from django.conf import settings
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from catalog.api.base import Flag
+from catalog.api.resets import ResetShape
 from catalog.models import ResetPeriod
 from subscriptions import customers, promotions
 from subscriptions.api.orders import RESETS, AccordingTo, WholeField
@@ -23,6 +24,7 @@ from workspace.api.fields import (
     wire_instant,
 )
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, one_of, speaks
 from workspace.api.views import ApiView
 
 MOST_VALUES = 100
@@ -80,10 +82,33 @@ class PromotionFilters(CamelMixin, serializers.Serializer[Any]):
     created_at = InstantRangeField(required=False)
 
 
-class PromotionAnswer(serializers.Serializer[PromotionalEntitlement]):
+class PromotionShape(TypedDict):
+    """A feature given to one customer outside any plan."""
+
+    id: str
+    featureId: str
+    environmentId: str
+    description: str | None
+    period: Annotated[str, one_of(PromotionPeriod.values)]
+    startDate: Instant
+    endDate: Instant | None
+    status: Annotated[str, one_of(PromotionStatus.values)]
+    usageLimit: int | None
+    hasUnlimitedUsage: bool
+    hasSoftLimit: bool
+    enumValues: list[str] | None
+    resetPeriod: Annotated[str, one_of(ResetPeriod.values)] | None
+    resetPeriodConfiguration: ResetShape | None
+    isVisible: bool
+    featureGroupIds: list[str] | None
+    createdAt: Instant
+    updatedAt: Instant
+
+
+class PromotionAnswer(serializers.BaseSerializer[PromotionalEntitlement]):
     """A promotional entitlement, as it is at `now` of the context."""
 
-    def to_representation(self, instance: PromotionalEntitlement) -> dict[str, Any]:
+    def to_representation(self, instance: PromotionalEntitlement) -> PromotionShape:
         """Every key of the contract."""
         return {
             "id": instance.public_id,
@@ -110,9 +135,10 @@ class PromotionAnswer(serializers.Serializer[PromotionalEntitlement]):
 class PromotionalEntitlementsView(ApiView):
     """`/customers/{id}/promotional-entitlements`."""
 
+    @speaks(query=PromotionFilters, page=PromotionAnswer)
     def get(self, request: Request, customer_id: str) -> Response:
         """List what a customer was given, the ended ones included."""
-        query = self.read_query(PromotionFilters)
+        query = self.read_query()
         bounds = query.get("created_at", {})
         rows = PromotionalEntitlement.objects.select_related("feature").filter(
             customer=customers.find(customer_id),
@@ -120,11 +146,12 @@ class PromotionalEntitlementsView(ApiView):
         )
         if query.get("status"):
             rows = rows.with_any_status(query["status"], self.now)
-        return self.page_of(rows, PromotionAnswer, context={"now": self.now})
+        return self.page_of(rows, context={"now": self.now})
 
+    @speaks(body=GiveBody, answer=list[PromotionShape], status=201)
     def post(self, request: Request, customer_id: str) -> Response:
         """Give features to a customer."""
-        body = self.read_body(GiveBody)
+        body = self.read_body()
         given = promotions.give(
             customer_id=customer_id,
             gifts=[gift_of(gift) for gift in body["promotional_entitlements"]],
@@ -132,12 +159,13 @@ class PromotionalEntitlementsView(ApiView):
             now=self.now,
         )
         shown = PromotionAnswer(context={"now": self.now})
-        return self.answer([shown.to_representation(row) for row in given], 201)
+        return self.answer([shown.to_representation(row) for row in given])
 
 
 class PromotionalEntitlementView(ApiView):
     """`/customers/{id}/promotional-entitlements/{featureId}`."""
 
+    @speaks(answer=PromotionAnswer)
     def delete(self, request: Request, customer_id: str, feature_id: str) -> Response:
         """Take a feature back."""
         row = promotions.revoke(

@@ -15,42 +15,52 @@ from subscriptions import (
     updates,
 )
 from subscriptions.api import orders
-from subscriptions.api.answers import SubscriptionAnswer, shown
+from subscriptions.api.answers import (
+    ChangedShape,
+    ImportTaskShape,
+    ProvisionedShape,
+    SubscriptionAnswer,
+    SubscriptionShape,
+    shown,
+)
 from subscriptions.models import Status, Subscription
 from subscriptions.models.subscriptions import SubscriptionQuerySet
 from workspace.api.responses import Response
+from workspace.api.terms import speaks
 from workspace.api.views import ApiView
 
 
 class SubscriptionsApiView(ApiView):
     """What views of subscriptions have in common."""
 
-    def read(self, subscription: Subscription) -> Any:
+    def read(self, subscription: Subscription) -> SubscriptionShape:
         """A subscription as it is now, with its own values."""
         if subscription.next_update_at is not None and subscription.next_update_at <= self.now:
             updates.write_down(subscription_pk=subscription.pk, now=self.now)
         rows = shown(Subscription.objects.filter(pk=subscription.pk), with_values=True)
         context = {"now": self.now, "with_values": True}
-        return SubscriptionAnswer(rows.get(), context=context).data
+        return SubscriptionAnswer(context=context).to_representation(rows.get())
 
 
 class SubscriptionsView(SubscriptionsApiView):
     """`/subscriptions`."""
 
+    @speaks(query=orders.SubscriptionFilters, page=SubscriptionAnswer)
     def get(self, request: Request) -> Response:
         """List subscriptions, after what has taken effect was written down."""
         updates.write_down_due(self.now)
-        rows = self._chosen(self.read_query(orders.SubscriptionFilters))
-        return self.page_of(shown(rows), SubscriptionAnswer, context={"now": self.now})
+        rows = self._chosen(self.read_query())
+        return self.page_of(shown(rows), context={"now": self.now})
 
+    @speaks(body=orders.ProvisionBody, answer=ProvisionedShape, status=201)
     def post(self, request: Request) -> Response:
         """Subscribe a customer to a plan, or put the subscription they have on it (R31)."""
-        body = self.read_body(orders.ProvisionBody)
+        body = self.read_body()
         subscription = self._changed_plan(body) or provisioning.start(
             **orders.order_of(body, self.now), actor=self.actor, now=self.now
         )
         is_waiting = subscription.next_update_at is not None
-        answer = {
+        answer: ProvisionedShape = {
             "id": subscription.public_id,
             "status": "SUCCESS",
             "subscription": self.read(subscription),
@@ -59,7 +69,7 @@ class SubscriptionsView(SubscriptionsApiView):
             "checkoutBillingId": None,
             "checkoutUrl": None,
         }
-        return self.answer(answer, 201)
+        return self.answer(answer)
 
     def _changed_plan(self, body: dict[str, Any]) -> Subscription | None:
         """The subscription that has gone over to the plan; None if a new one is wanted."""
@@ -103,25 +113,28 @@ class SubscriptionsView(SubscriptionsApiView):
 class ImportSubscriptionsView(SubscriptionsApiView):
     """`/subscriptions/import`."""
 
+    @speaks(body=orders.ImportSubscriptionsBody, answer=ImportTaskShape, status=201)
     def post(self, request: Request) -> Response:
         """Take subscriptions of another system, which the worker starts."""
-        body = self.read_body(orders.ImportBody)
+        body = self.read_body()
         run = subscription_imports.hand_in(
             arrivals=body["subscriptions"], actor=self.actor, now=self.now
         )
-        return self.answer({"taskId": run.public_id}, 201)
+        return self.answer({"taskId": run.public_id})
 
 
 class SubscriptionView(SubscriptionsApiView):
     """`/subscriptions/{id}`."""
 
+    @speaks(answer=SubscriptionAnswer)
     def get(self, request: Request, subscription_id: str) -> Response:
         """Read a subscription."""
         return self.answer(self.read(finding.find(subscription_id)))
 
+    @speaks(body=orders.UpdateBody, answer=SubscriptionAnswer)
     def patch(self, request: Request, subscription_id: str) -> Response:
         """Change a subscription, at once or when its `scheduleStrategy` says."""
-        body = self.read_body(orders.UpdateBody)
+        body = self.read_body()
         subscription = updates.update(
             subscription_id=subscription_id,
             when=body.get("schedule_strategy", updates.When.IMMEDIATE),
@@ -135,6 +148,7 @@ class SubscriptionView(SubscriptionsApiView):
 class ScheduledUpdateView(SubscriptionsApiView):
     """`/subscriptions/{id}/future-update/schedule`."""
 
+    @speaks(answer=ChangedShape)
     def delete(self, request: Request, subscription_id: str) -> Response:
         """Take a scheduled update back."""
         subscription = updates.cancel_scheduled(
@@ -146,9 +160,10 @@ class ScheduledUpdateView(SubscriptionsApiView):
 class CancelSubscriptionView(SubscriptionsApiView):
     """`/subscriptions/{id}/cancel`."""
 
+    @speaks(body=orders.CancelBody, answer=SubscriptionAnswer)
     def post(self, request: Request, subscription_id: str) -> Response:
         """End a subscription now, with its period, or on a date."""
-        body = self.read_body(orders.CancelBody)
+        body = self.read_body()
         subscription = cancellation.cancel(
             subscription_id=subscription_id,
             time=body.get("cancellation_time"),
@@ -163,6 +178,7 @@ class CancelSubscriptionView(SubscriptionsApiView):
 class PendingPaymentView(SubscriptionsApiView):
     """`/subscriptions/{id}/future-update/pending-payment`."""
 
+    @speaks()
     def delete(self, request: Request, subscription_id: str) -> Response:
         """Refuse: no update waits for a payment."""
         billing.cancel_pending_payment(subscription_id=subscription_id)
@@ -171,9 +187,10 @@ class PendingPaymentView(SubscriptionsApiView):
 class TransferSubscriptionView(SubscriptionsApiView):
     """`/subscriptions/{id}/transfer`."""
 
+    @speaks(body=orders.TransferBody, answer=SubscriptionAnswer)
     def post(self, request: Request, subscription_id: str) -> Response:
         """Let a subscription belong to another resource."""
-        body = self.read_body(orders.TransferBody)
+        body = self.read_body()
         subscription = transfer.transfer(
             subscription_id=subscription_id,
             resource_id=body["destination_resource_id"],
@@ -186,9 +203,10 @@ class TransferSubscriptionView(SubscriptionsApiView):
 class DelegateSubscriptionView(SubscriptionsApiView):
     """`/subscriptions/{id}/delegate`."""
 
+    @speaks(body=orders.DelegateBody, answer=SubscriptionAnswer)
     def post(self, request: Request, subscription_id: str) -> Response:
         """Let another customer pay for a subscription."""
-        body = self.read_body(orders.DelegateBody)
+        body = self.read_body()
         subscription = transfer.delegate(
             subscription_id=subscription_id,
             customer_id=body["target_customer_id"],
@@ -201,6 +219,7 @@ class DelegateSubscriptionView(SubscriptionsApiView):
 class InvoicePaidView(SubscriptionsApiView):
     """`/subscriptions/{id}/invoice/paid`."""
 
+    @speaks(answer=ChangedShape)
     def post(self, request: Request, subscription_id: str) -> Response:
         """Let a subscription begin that waited for its first payment (R18)."""
         subscription = updates.confirm_payment(
@@ -212,15 +231,17 @@ class InvoicePaidView(SubscriptionsApiView):
 class ChargeUsageView(SubscriptionsApiView):
     """`/subscriptions/{id}/usage/charge`."""
 
+    @speaks(body=orders.ChargeUsageBody)
     def post(self, request: Request, subscription_id: str) -> Response:
         """Refuse: that takes a billing provider."""
-        self.read_body(orders.ChargeUsageBody)
+        self.read_body()
         billing.charge_usage(subscription_id=subscription_id)
 
 
 class SyncUsageView(SubscriptionsApiView):
     """`/subscriptions/{id}/usage/sync`."""
 
+    @speaks()
     def post(self, request: Request, subscription_id: str) -> Response:
         """Refuse: that takes a billing provider."""
         billing.sync_usage(subscription_id=subscription_id)
@@ -229,9 +250,10 @@ class SyncUsageView(SubscriptionsApiView):
 class MigrateSubscriptionView(SubscriptionsApiView):
     """`/subscriptions/{id}/migrate`."""
 
+    @speaks(body=orders.MigrateBody, answer=SubscriptionAnswer)
     def post(self, request: Request, subscription_id: str) -> Response:
         """Move a subscription to the latest versions and prices."""
-        body = self.read_body(orders.MigrateBody)
+        body = self.read_body()
         time = body.get("subscription_migration_time")
         subscription = rollout.migrate(
             subscription_id=subscription_id,

@@ -1,10 +1,16 @@
 """Currencies in requests and answers: in small letters there, in capitals inside."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from rest_framework import serializers
 
+from workspace.api.terms import one_of
 from workspace.currencies import CURRENCIES
+
+WIRE_CODES = sorted(code.lower() for code in CURRENCIES)
+
+Currency = Annotated[str, one_of(WIRE_CODES)]
+"""A currency in an answer."""
 
 
 class CurrencyField(serializers.Field[str, Any, str | None, Any]):
@@ -19,6 +25,10 @@ class CurrencyField(serializers.Field[str, Any, str | None, Any]):
 
     def to_representation(self, value: str) -> str | None:
         return wire_currency(value)
+
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description. Capitals are understood, too."""
+        return {"type": "string", "enum": WIRE_CODES}
 
 
 def wire_currency(code: str) -> str | None:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, QueryDict
@@ -35,6 +35,13 @@ class InvalidLimit(BadInput):
 
 class InvalidCursor(BadInput):
     """No page of this list handed out this cursor."""
+
+
+class PaginationShape(TypedDict):
+    """The pages beside this one; null where there is none."""
+
+    next: str | None
+    prev: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from workspace.ids import LONGEST_ID, RULE, is_public_id
+from workspace.ids import LONGEST_ID, PUBLIC_ID, RULE, is_public_id
 from workspace.text import validate_line, validate_text
 
 AMOUNT_LIMIT = 10**12
@@ -74,6 +74,18 @@ class AmountField(serializers.Field[Decimal, Any, Decimal, Any]):
     def to_representation(self, value: Decimal) -> Decimal:
         return value
 
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        return {
+            "type": "number",
+            "description": "At most six decimals.",
+            **({} if self.signed else self._least()),
+            "exclusiveMaximum": AMOUNT_LIMIT,
+        }
+
+    def _least(self) -> dict[str, int]:
+        return {"minimum" if self.allow_zero else "exclusiveMinimum": 0}
+
 
 class UtcDateTimeField(serializers.Field[datetime, Any, str, Any]):
     """An instant: ISO 8601, UTC unless it names a zone; written with Z and milliseconds."""
@@ -98,6 +110,10 @@ class UtcDateTimeField(serializers.Field[datetime, Any, str, Any]):
 
     def to_representation(self, value: datetime) -> str:
         return wire_instant(value)
+
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        return {"type": "string", "format": "date-time"}
 
 
 def wire_instant(instant: datetime) -> str:
@@ -137,6 +153,10 @@ class PublicIdField(serializers.CharField):
     def run_validators(self, value: Any) -> None:
         """Nothing is left to say: the rule is about every character and their number."""
 
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        return {"type": "string", "pattern": f"^{PUBLIC_ID.pattern}$"}
+
 
 class MetadataField(serializers.DictField):
     """Text to text, as callers like it: at most 50 pairs, names of 1 to 64 characters."""
@@ -159,6 +179,15 @@ class MetadataField(serializers.DictField):
         for name in data:
             validate_line(name)
         return dict(super().to_internal_value(data))
+
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        return {
+            "type": "object",
+            "maxProperties": 50,
+            "propertyNames": {"minLength": 1, "maxLength": 64},
+            "additionalProperties": {"type": "string", "maxLength": 1024},
+        }
 
 
 class CommaListField(serializers.ListField):
@@ -199,3 +228,8 @@ class InstantRangeField(BracketField):
             self.fail("operator", allowed=allowed)
         instant = UtcDateTimeField()
         return {operator: instant.to_internal_value(text) for operator, text in data.items()}
+
+    def described(self, _: object) -> dict[str, Any]:
+        """For the OpenAPI description."""
+        instant = {"type": "string", "format": "date-time"}
+        return {"type": "object", "properties": dict.fromkeys(self.OPERATORS, instant)}

@@ -21,6 +21,7 @@ from workspace.actors import Actor
 from workspace.api import cursors, errors
 from workspace.api.fields import BracketField, CommaListField
 from workspace.api.responses import JSON, Response, Written
+from workspace.api.terms import NOTHING, Terms, chosen
 from workspace.api.throttling import KeyRate
 from workspace.json import dumps
 from workspace.keys import KnownKey
@@ -41,8 +42,9 @@ class OnlyJson(BaseContentNegotiation):
 class ApiView(APIView):
     """The base of all API views.
 
-    `self.now` is the clock, read once; `self.actor` is who asks. A POST that carries an
-    `Idempotency-Key` takes effect once and gets the same answer for 24 hours (R40).
+    `self.now` is the clock, read once; `self.actor` is who asks; `self.terms` is what the
+    method says of itself by `@speaks`. A POST that carries an `Idempotency-Key` takes effect
+    once and gets the same answer for 24 hours (R40).
 
     The framework reads bodies and names what a view asks of callers; the way from request
     to answer is our own and shorter: whatever `Accept` says, the answer is JSON, so there
@@ -55,14 +57,19 @@ class ApiView(APIView):
 
     now: datetime
     actor: Actor
+    terms: Terms
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Let the caller in, let the method answer; every exception is an answer, too."""
         self.now = timezone.now()
         self.request = self.initialize_request(request)
+        handler = self._handler()
+        self.terms = getattr(handler, "terms", NOTHING)
         try:
             self.admit()
-            response = self._handler()(self.request, *args, **kwargs)
+            if request.method == "POST" and "HTTP_IDEMPOTENCY_KEY" in request.META:
+                handler = self._once(handler)
+            response = handler(self.request, *args, **kwargs)
         except Exception as error:
             response = self.refuse(error)
         response["Allow"] = ", ".join(self.allowed_methods)
@@ -87,19 +94,19 @@ class ApiView(APIView):
         """The answer to an exception, whatever it is."""
         return errors.handle(error, {"request": self.request})
 
-    def answer(self, data: Any, status: int = 200) -> Response:
-        """`{"data": …}`."""
-        return Response({"data": data}, status=status)
+    def answer(self, data: Any) -> Response:
+        """`{"data": …}`, with the status that the method says."""
+        return Response({"data": data}, status=self.terms.status)
 
     def page_of(
         self,
         rows: QuerySet[T],
-        serializer: type[BaseSerializer[Any]],
         *,
         order: tuple[str, ...] = ("created_at", "id"),
         context: Mapping[str, Any] | None = None,
     ) -> Response:
-        """One page of a list, newest first; see `cursors.page`."""
+        """One page of a list, newest first, its rows as the method says; see `cursors.page`."""
+        serializer: type[BaseSerializer[Any]] = chosen(self.terms.page, self)
         found = cursors.page(rows, request=self.request._request, order=order)
         return Response(
             found.answer(
@@ -107,16 +114,17 @@ class ApiView(APIView):
             )
         )
 
-    def read_body(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
-        """The body of the request, as `serializer` understands it; no body is `{}`."""
-        return _read(serializer, self.request.data)
+    def read_body(self) -> dict[str, Any]:
+        """The body of the request, as the method says; no body is `{}`."""
+        return _read(chosen(self.terms.body, self), self.request.data)
 
-    def read_query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
-        """The query parameters, as `serializer` understands them.
+    def read_query(self) -> dict[str, Any]:
+        """The query parameters, as the method says.
 
         Only lists may be given in several pieces. Parameters that nobody knows are ignored,
         but not those with brackets: they are filters, and their list would hold too much.
         """
+        serializer = chosen(self.terms.query, self)
         query = self.request.query_params
         fields = _reader(serializer).fields
         faults = {
@@ -135,13 +143,11 @@ class ApiView(APIView):
         return _read(serializer, query)
 
     def _handler(self) -> Handler:
-        """What answers the method of the request, once if the request asks for it (R40)."""
-        method = self.request._request.method or ""
+        """What answers the method of the request."""
+        method = (self.request._request.method or "").lower()
         handler: Handler = self.http_method_not_allowed
-        if method.lower() in self.http_method_names:
-            handler = getattr(self, method.lower(), handler)
-        if method == "POST" and "HTTP_IDEMPOTENCY_KEY" in self.request.META:
-            return self._once(handler)
+        if method in self.http_method_names:
+            handler = getattr(self, method, handler)
         return handler
 
     def _once(self, handler: Handler) -> Handler:

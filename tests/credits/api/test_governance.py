@@ -186,7 +186,7 @@ class TestGovernance:
         answer = acme.get(GOVERNANCE, featureIds="images")
 
         assert answer.status == 200
-        assert answer.body["pagination"] == {"next": None}
+        assert answer.body["pagination"] == {"next": None, "prev": None}
         assert answer.body["data"][0] == {
             "entityId": "ada",
             "entityTypeId": "user",
@@ -249,7 +249,7 @@ class TestGovernance:
         second = acme.get(GOVERNANCE, featureIds="images", limit="1", after=after).body
 
         assert [row["entityId"] for row in (*first["data"], *second["data"])] == ["ada", "eng"]
-        assert second["pagination"] == {"next": None}
+        assert second["pagination"]["next"] is None
 
     @pytest.mark.parametrize(
         "query",

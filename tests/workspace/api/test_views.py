@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError
 
 from tests.workspace.api.urls import LinesReader
+from workspace.api.terms import Terms
 from workspace.api.views import ApiView
 from workspace.models import ApiKey, IdempotentAnswer
 
@@ -63,8 +64,9 @@ class TestApiView:
     def test_reads_for_many_at_once(self):
         def read(number: int) -> list[Decimal]:
             view = ApiView()
+            view.terms = Terms(body=LinesReader)
             view.request = SimpleNamespace(data={"lines": [{"unitAmount": number}] * 20})  # type: ignore[assignment]
-            return [line["unit_amount"] for line in view.read_body(LinesReader)["lines"]]
+            return [line["unit_amount"] for line in view.read_body()["lines"]]
 
         with ThreadPoolExecutor(8) as threads:
             found = list(threads.map(read, range(1, 200)))

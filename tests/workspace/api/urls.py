@@ -1,5 +1,7 @@
 """A small API over what this room has, to test what all views share."""
 
+from typing import TypedDict
+
 from django.db import OperationalError
 from django.urls import path, re_path
 from rest_framework import serializers
@@ -13,20 +15,28 @@ from workspace.api.fields import (
     CommaListField,
     InstantRangeField,
     TextField,
-    UtcDateTimeField,
+    wire_instant,
 )
 from workspace.api.responses import Response
+from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView, UnknownRoute
 from workspace.errors import BadInput, Busy, Conflict
 from workspace.models import ApiKey, KeyKind, User
 
 
-class KeyPresenter(CamelMixin, serializers.ModelSerializer):
-    created_at = UtcDateTimeField()
+class KeyShape(TypedDict):
+    lookup: str
+    name: str
+    createdAt: Instant
 
-    class Meta:
-        model = ApiKey
-        fields = ["lookup", "name", "created_at"]
+
+class KeyPresenter(serializers.BaseSerializer[ApiKey]):
+    def to_representation(self, instance: ApiKey) -> KeyShape:
+        return {
+            "lookup": instance.lookup,
+            "name": instance.name,
+            "createdAt": wire_instant(instance.created_at),
+        }
 
 
 class KeyReader(serializers.Serializer):
@@ -40,18 +50,18 @@ class KeyFilter(CamelMixin, serializers.Serializer):
 
 
 class Keys(ApiView):
+    @speaks(query=KeyFilter, page=KeyPresenter)
     def get(self, request: Request) -> Response:
-        wanted = self.read_query(KeyFilter)
+        wanted = self.read_query()
         rows = ApiKey.objects.all()
         if "name" in wanted:
             rows = rows.filter(name=wanted["name"])
-        return self.page_of(rows, KeyPresenter)
+        return self.page_of(rows)
 
+    @speaks(body=KeyReader, answer=KeyPresenter, status=201)
     def post(self, request: Request) -> Response:
-        made = keys.create(
-            **self.read_body(KeyReader), kind=KeyKind.FULL, actor=self.actor, now=self.now
-        )
-        return self.answer(KeyPresenter(made.key).data, status=201)
+        made = keys.create(**self.read_body(), kind=KeyKind.FULL, actor=self.actor, now=self.now)
+        return self.answer(KeyPresenter(made.key).data)
 
 
 class LineReader(CamelMixin, serializers.Serializer):
@@ -63,16 +73,19 @@ class LinesReader(serializers.Serializer):
 
 
 class Echo(ApiView):
+    @speaks(query=KeyFilter, answer=dict[str, str])
     def get(self, request: Request) -> Response:
-        return self.answer({"filter": self.read_query(KeyFilter)})
+        return self.answer({"filter": self.read_query()})
 
+    @speaks(answer=dict[str, str])
     def post(self, request: Request) -> Response:
         return self.answer({"body": request.data, "actor": str(self.actor)})
 
 
 class Lines(ApiView):
+    @speaks(body=LinesReader, answer=dict[str, str])
     def post(self, request: Request) -> Response:
-        return self.answer(self.read_body(LinesReader))
+        return self.answer(self.read_body())
 
 
 class SubscriptionExists(Conflict):
@@ -93,6 +106,7 @@ def fail(*, how: str) -> None:
 
 
 class Fail(ApiView):
+    @speaks(answer=dict[str, str])
     def post(self, request: Request, how: str) -> Response:
         fail(how=how)
         return self.answer({})

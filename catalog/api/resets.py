@@ -1,0 +1,37 @@
+"""From when the periods of a feature's use are counted, as callers say it."""
+
+from typing import Annotated, Any, TypedDict
+
+from rest_framework import serializers
+
+from workspace.api.camel import CamelMixin
+from workspace.api.terms import one_of
+
+WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+YEARLY = ("SubscriptionStart",)
+MONTHLY = ("SubscriptionStart", "StartOfTheMonth")
+WEEKLY = ("SubscriptionStart", *(f"Every{weekday}" for weekday in WEEKDAYS))
+
+
+class YearlyReset(CamelMixin, serializers.Serializer[Any]):
+    """From when years of use are counted."""
+
+    according_to = serializers.ChoiceField(YEARLY)
+
+
+class MonthlyReset(CamelMixin, serializers.Serializer[Any]):
+    """From when months of use are counted."""
+
+    according_to = serializers.ChoiceField(MONTHLY)
+
+
+class WeeklyReset(CamelMixin, serializers.Serializer[Any]):
+    """From when weeks of use are counted."""
+
+    according_to = serializers.ChoiceField(WEEKLY)
+
+
+class ResetShape(TypedDict):
+    """From when periods of use are counted."""
+
+    accordingTo: Annotated[str, one_of([*MONTHLY, *WEEKLY[1:]])]
