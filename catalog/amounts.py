@@ -5,6 +5,7 @@ count of millionths in both databases, because SQLite would keep a decimal as a 
 Nothing here rounds silently but `rounded`, which is where a cost is born (R34).
 """
 
+import re
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ ZERO = Decimal(0)
 LARGEST_MICROS = 2**63 - 1
 MOST_DIGITS = 16
 TOO_FINE = "Enter at most six decimal places; amounts are never rounded."
+TYPED = re.compile(r"(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 LIMIT = Decimal(10**12)
 """No single amount reaches this (R46); sums stay below 64 bits of millionths."""
 
@@ -52,6 +54,17 @@ def to_micros(amount: Decimal | int) -> int:
 def from_micros(micros: int) -> Decimal:
     """The amount that `micros` millionths are."""
     return Decimal(micros).scaleb(-PLACES)
+
+
+def typed(text: str) -> Decimal:
+    """The number that somebody typed: 5000, 5,000 or 0.25.
+
+    Raises:
+        ValidationError: it could mean two things, such as 1,5 or 1e5, or is no number.
+    """
+    if not TYPED.fullmatch(text):
+        raise ValidationError("Enter a number such as 5000 or 0.25.")
+    return Decimal(text.replace(",", ""))
 
 
 def rounded(amount: Decimal) -> Decimal:

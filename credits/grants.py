@@ -131,6 +131,18 @@ def void(*, grant_id: UUID, reason: str, actor: Actor, now: datetime) -> Grant:
     if len(reason) > LONGEST_COMMENT:
         raise InvalidGrant(f"Keep the reason below {LONGEST_COMMENT} characters.", field="reason")
     locked_pool, state = _lock_grant(grant_id, now)
+    check_void(state)
+    locked_pool.state.close(state, EntryType.VOIDED, now)
+    _stored(state).update(void_reason=reason)
+    return _write(locked_pool, state, "credit_grant.voided", actor=actor, now=now, reason=reason)
+
+
+def check_void(state: GrantState) -> None:
+    """Refuse what R48 does not allow.
+
+    Raises:
+        CreditGrantAlreadyVoided, CreditGrantCannotBeVoided.
+    """
     if state.type == GrantType.OVERDRAFT:
         raise CreditGrantCannotBeVoided(
             "An overdraft cannot be voided; grant credits to settle it."
@@ -139,9 +151,6 @@ def void(*, grant_id: UUID, reason: str, actor: Actor, now: datetime) -> Grant:
         raise CreditGrantAlreadyVoided("This grant is voided already.")
     if state.stage == Stage.CLOSED:
         raise CreditGrantCannotBeVoided("This grant has expired; nothing is left to void.")
-    locked_pool.state.close(state, EntryType.VOIDED, now)
-    _stored(state).update(void_reason=reason)
-    return _write(locked_pool, state, "credit_grant.voided", actor=actor, now=now, reason=reason)
 
 
 @dataclass(slots=True, frozen=True)
@@ -157,27 +166,17 @@ class Edit:
 
 
 @act
-def edit(*, grant_id: UUID, edit: Edit, actor: Actor, now: datetime) -> Grant:
+def edit(*, grant_id: UUID, edit: Edit, reason: str = "", actor: Actor, now: datetime) -> Grant:
     """Change name, comment, expiry, priority, metadata, and the start of a scheduled grant.
+
+    `reason` is kept in the ledger; by default it is the comment that records show.
 
     Raises:
         CreditGrantCannotBeEdited: its type or state forbids it (R49).
         InvalidGrant: a value is not allowed (R46). Nothing changed.
     """
     locked_pool, state = _lock_grant(grant_id, now)
-    if state.type not in BY_PEOPLE:
-        raise CreditGrantCannotBeEdited("Recurring grants and overdrafts cannot be edited.")
-    if state.stage == Stage.CLOSED:
-        raise CreditGrantCannotBeEdited("This grant is over; it can no longer be edited.")
-    scheduled = state.stage == Stage.WAITING
-    if edit.effective_at != state.effective_at and not scheduled:
-        raise CreditGrantCannotBeEdited(
-            "The effective date can only be changed while the grant is scheduled."
-        )
-    _check_name(edit.name)
-    _check_comment(edit.comment)
-    _check_priority(edit.priority)
-    _check_dates(edit.effective_at, edit.expires_at, now)
+    check_edit(state, edit, now=now)
     state.name, state.priority = edit.name.strip(), edit.priority
     state.effective_at, state.expires_at = edit.effective_at, edit.expires_at
     _stored(state).update(
@@ -188,7 +187,39 @@ def edit(*, grant_id: UUID, edit: Edit, actor: Actor, now: datetime) -> Grant:
     )
     locked_pool.state.note_update(state, now)
     timeline.turn(locked_pool.state, now)
-    return _write(locked_pool, state, "credit_grant.updated", actor=actor, now=now)
+    return _write(locked_pool, state, "credit_grant.updated", actor=actor, now=now, reason=reason)
+
+
+def check_edit(state: GrantState, edit: Edit, *, now: datetime) -> None:
+    """Refuse what R49 does not allow.
+
+    Raises:
+        CreditGrantCannotBeEdited, InvalidGrant.
+    """
+    if state.type not in BY_PEOPLE:
+        raise CreditGrantCannotBeEdited("Recurring grants and overdrafts cannot be edited.")
+    if state.stage == Stage.CLOSED:
+        raise CreditGrantCannotBeEdited("This grant is over; it can no longer be edited.")
+    if edit.effective_at != state.effective_at and state.stage != Stage.WAITING:
+        raise CreditGrantCannotBeEdited(
+            "The effective date can only be changed while the grant is scheduled."
+        )
+    _check_name(edit.name)
+    _check_comment(edit.comment)
+    _check_priority(edit.priority)
+    _check_dates(edit.effective_at, edit.expires_at, now)
+
+
+def edit_of(row: Grant, *, expires_at: datetime | None) -> Edit:
+    """The fields of a grant as they are, but for its expiry."""
+    return Edit(
+        name=row.name,
+        comment=row.comment,
+        priority=row.priority,
+        effective_at=row.effective_at,
+        expires_at=expires_at,
+        metadata=row.metadata,
+    )
 
 
 SHOWN_WITH = ("pool__customer", "pool__credit_type", "pool__resource")

@@ -1,8 +1,13 @@
 """What the worker runs. Tasks name no work: they look for rows that are due."""
 
+import time
+from datetime import datetime
+
 from django.utils import timezone
 
-from credits import resets
+from credits import bulk, resets
+from credits.models import BulkRun, BulkStatus
+from workspace import runs
 
 SWEEP_SECONDS = 20.0
 """Well under the time limit of a task."""
@@ -14,3 +19,30 @@ def sweep() -> str:
     return f"{done.written} pools written, {done.set_aside} set aside" + (
         ", more are due" if done.more else ""
     )
+
+
+def carry_out_bulk_changes(now: datetime | None = None) -> int:
+    """Look at, do and undo rows of bulk changes, for a while; say how many rows were tried.
+
+    Whatever is left, the next tick finds; running twice at once or stopping anywhere is
+    harmless.
+    """
+    now = now or timezone.now()
+    deadline = runs.deadline()
+    return sum(_work_on(run, now, deadline) for run in BulkRun.objects.working().order_by("pk"))
+
+
+def _work_on(run: BulkRun, now: datetime, deadline: float) -> int:
+    """Work on one run until nothing is left or the time is over."""
+    if run.status == BulkStatus.DRY_RUN:
+        while time.monotonic() < deadline and bulk.look(run_id=run.pk, now=now):
+            pass
+        return 0
+    worked = runs.work_off(
+        lambda after: bulk.next_rows(run, at_most=runs.BATCH, after=after),
+        lambda row_id: bulk.work(run=run, row_id=row_id, now=now),
+        until=deadline,
+    )
+    if worked.looked_at_all:
+        bulk.conclude(run_id=run.pk, now=now)
+    return worked.tried

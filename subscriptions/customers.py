@@ -76,11 +76,20 @@ def find_active(public_id: str) -> Customer:
         CustomerIsArchived: there was.
     """
     customer = find(public_id)
+    refuse_archived(customer)
+    return customer
+
+
+def refuse_archived(customer: Customer) -> None:
+    """Let only those pass that are not archived.
+
+    Raises:
+        CustomerIsArchived: it is.
+    """
     if customer.archived_at is not None:
         raise CustomerIsArchived(
-            f"Customer {public_id} is archived. Unarchive it first.", field="customerId"
+            f"Customer {customer.public_id} is archived. Unarchive it first.", field="customerId"
         )
-    return customer
 
 
 def find_resource(customer: Customer, public_id: str) -> Resource:

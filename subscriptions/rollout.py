@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from catalog import drafts
 from catalog.models import CreditType, Package, PackageKind, PackageVersion
 from catalog.publishing import Audience
-from subscriptions import choices, finding, news, scheduled
+from subscriptions import choices, finding, news, scheduled, terms
 from subscriptions.causes import Cause
 from subscriptions.models import (
     ImpactReport,
@@ -27,6 +27,7 @@ from subscriptions.models import (
 )
 from subscriptions.models.subscriptions import SubscriptionQuerySet
 from subscriptions.parts import Parts
+from subscriptions.previews import Planned, Preview, preview_of
 from workspace import activity, runs
 from workspace.actors import Actor
 from workspace.acts import act, together
@@ -309,6 +310,40 @@ def migrate(
     choices.hold_packages([found.plan_id, *attached.values_list("addon_id", flat=True)])
     subscription = finding.lock_row(pk, now)
     finding.refuse_ended(subscription, now)
+    parts, moved = _with_the_latest(subscription)
+    latest = parts.subscription
+    if not _is_other(subscription, latest, moved):
+        return subscription
+    if at_period_end:
+        return _migrate_later(subscription, parts, latest.plan_version, actor, now)
+    payload = {
+        "version": [subscription.plan_version.number, latest.plan_version.number],
+        "addons": {row.addon.public_id: row.version.number for row in moved},
+    }
+    parts.save(now)
+    news.record("subscription.migrated", latest, payload, actor=actor, now=now)
+    news.tell(latest, Cause.MIGRATION, actor=actor, now=now)
+    return latest
+
+
+def preview_migration(*, subscription_id: str, now: datetime) -> Preview:
+    """The subscription as `migrate` would leave it now, with nothing written.
+
+    Raises:
+        UnknownSubscription, SubscriptionEnded: there is none, or it is over.
+        NothingToMigrate: it has the latest of everything.
+    """
+    subscription = finding.find(subscription_id)
+    finding.refuse_ended(subscription, now)
+    parts, moved = _with_the_latest(subscription)
+    if not _is_other(subscription, parts.subscription, moved):
+        raise NothingToMigrate("It has the latest versions and prices already.")
+    planned = Planned(cause=Cause.MIGRATION, before=terms.at(subscription, now))
+    return preview_of(parts.subscription, parts.addons, parts.value_rows(), planned)
+
+
+def _with_the_latest(subscription: Subscription) -> tuple[Parts, list[SubscriptionAddon]]:
+    """A copy with the latest versions and today's prices, and the add-ons that are moved."""
     plan = Package.objects.select_related("live").get(pk=subscription.plan_id)
     assert plan.live is not None, "what was subscribed to was published"
     latest = copy(subscription)
@@ -321,20 +356,15 @@ def migrate(
         assert version is not None, "what was attached was published"
         row.version = version
     parts.price_anew()
-    moved = [row for row in parts.addons if before[row.addon_id] != row.version_id]
-    is_latest = subscription.plan_version == plan.live and not moved
-    if is_latest and subscription.prices == latest.prices:
-        return subscription
-    if at_period_end:
-        return _migrate_later(subscription, parts, plan.live, actor, now)
-    payload = {
-        "version": [subscription.plan_version.number, plan.live.number],
-        "addons": {row.addon.public_id: row.version.number for row in moved},
-    }
-    parts.save(now)
-    news.record("subscription.migrated", latest, payload, actor=actor, now=now)
-    news.tell(latest, Cause.MIGRATION, actor=actor, now=now)
-    return latest
+    return parts, [row for row in parts.addons if before[row.addon_id] != row.version_id]
+
+
+def _is_other(
+    subscription: Subscription, latest: Subscription, moved: Sequence[SubscriptionAddon]
+) -> bool:
+    """Whether migrating changes a version or a price."""
+    same_plan = subscription.plan_version == latest.plan_version
+    return bool(moved) or not same_plan or subscription.prices != latest.prices
 
 
 def _migrate_later(

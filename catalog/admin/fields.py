@@ -1,20 +1,17 @@
 """Inputs that several forms of the catalog share."""
 
-import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.core.validators import EMPTY_VALUES
 
-from catalog.amounts import validate_amount, validate_price
+from catalog.amounts import typed, validate_amount, validate_price
 from workspace.ids import PublicIdField
 from workspace.json import plain
 from workspace.text import validate_text
 
-AMOUNT = re.compile(r"(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 LONGEST_AMOUNT = 40
 
 
@@ -33,9 +30,7 @@ class AmountInput(forms.CharField):
         text = super().to_python(value)
         if not text:
             return None
-        if not AMOUNT.fullmatch(text):
-            raise ValidationError("Enter a number such as 5000 or 0.25.")
-        return Decimal(text.replace(",", ""))
+        return typed(text)
 
     def run_validators(self, value: Any) -> None:
         if value not in EMPTY_VALUES:

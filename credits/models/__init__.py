@@ -1,5 +1,6 @@
-"""The nouns of credits: pools, schedules, grants, the ledger, consumption and use."""
+"""The nouns of credits: pools, schedules, grants, the ledger, consumption, use, bulk changes."""
 
+from credits.models.bulk import BulkKind, BulkOutcome, BulkRow, BulkRun, BulkStatus
 from credits.models.consumption import Consumption, ConsumptionKind
 from credits.models.grants import Grant, GrantSource, GrantStatus
 from credits.models.ledger import LedgerEntry
@@ -8,6 +9,11 @@ from credits.models.schedules import Schedule
 from credits.models.usage import UsageEvent, UsageRecord
 
 __all__ = [
+    "BulkKind",
+    "BulkOutcome",
+    "BulkRow",
+    "BulkRun",
+    "BulkStatus",
     "Consumption",
     "ConsumptionKind",
     "Grant",

@@ -9,8 +9,11 @@ from unittest import mock
 from uuid import UUID
 
 from catalog.publishing import Audience
-from credits import consumption, events, grants, resets
+from credits import bulk, consumption, events, grants, resets
+from credits import tasks as credit_tasks
 from credits.book import GrantType
+from credits.bulk import Aim
+from credits.bulk_deeds import Granting
 from credits.consumption import Demand
 from credits.events import Event
 from credits.grants import Gift
@@ -198,6 +201,29 @@ def migrate() -> None:
     tasks.roll_out(MID_JANUARY + HOUR)
 
 
+def a_bulk_change_of_three() -> Arguments:
+    """Looked at and let go: one owes, one has something, one has no pool yet."""
+    credit_type = a_credit_type(now=JANUARY)
+    debtor, saver = (
+        a_pool(credit_type=credit_type, now=JANUARY),
+        a_pool(credit_type=credit_type, now=JANUARY),
+    )
+    consumed(debtor, 30, now=JANUARY)
+    granted(saver, 10, now=JANUARY, expires_at=MARCH)
+    chosen = [Aim(debtor.customer_id), Aim(saver.customer_id), Aim(a_customer(now=JANUARY).pk)]
+    deed = Granting(credit_type_id=credit_type.public_id, amount=Decimal(100), name="Sorry")
+    run = bulk.begin(
+        deed=deed, aims=lambda: chosen, reason="r", chosen="c", actor=SYSTEM, now=JANUARY
+    )
+    credit_tasks.carry_out_bulk_changes(MID_JANUARY)
+    bulk.start(run_id=run.pk, actor=SYSTEM, now=MID_JANUARY)
+    return {}
+
+
+def carry_out() -> None:
+    credit_tasks.carry_out_bulk_changes(MID_JANUARY + HOUR)
+
+
 VERBS = {
     "consume": Verb(a_pool_whose_month_is_over, consume),
     "consume what is there": Verb(a_pool_with_a_topup, consume),
@@ -207,6 +233,7 @@ VERBS = {
     "events": Verb(a_customer_who_pays_for_images, report),
     "start": Verb(a_plan_and_an_addon, start),
     "migrate": Verb(a_subscription_left_behind, migrate),
+    "bulk": Verb(a_bulk_change_of_three, carry_out),
 }
 
 TWINS = {

@@ -60,7 +60,7 @@ class TestBeingKilled:
 
         return walk((VERBS | TWINS)[name], victim)
 
-    @pytest.mark.parametrize("name", ["consume", "consume what is there", "sweep"])
+    @pytest.mark.parametrize("name", ["consume", "consume what is there", "sweep", "bulk"])
     def test_loses_nothing_and_does_nothing_twice(self, name, nursery_of_mortals):
         walked = self.walked(name, nursery_of_mortals)
 
