@@ -137,9 +137,9 @@ def check_for_key(
     rows = fetch(_look_up_for_key(wanted.condition), [*ids, *wanted.parameters])
     if not rows:
         raise keys.unauthenticated()
-    name, kind, *row = rows[0]
+    name, kind, scopes, *row = rows[0]
     decision = _decision(_found(row), resource_id=resource_id, amount=amount, now=now)
-    return wanted.known_as(name, kind, now), decision
+    return wanted.known_as(name, kind, scopes), decision
 
 
 def _decision(
@@ -204,7 +204,7 @@ LOOK_UP = f"""
 
 
 LOOK_UP_FOR_KEY = f"""
-    SELECT asker.name, asker.kind, found.*
+    SELECT {keys.ASKER}, found.*
     FROM "{ApiKey._meta.db_table}" AS asker CROSS JOIN ({LOOK_UP}) AS found
     WHERE {{condition}}
 """  # noqa: S608 - as above

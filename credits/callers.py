@@ -1,7 +1,5 @@
 """Who asks, and which pool they mean: found together, in one statement (X1, R42)."""
 
-from datetime import datetime
-
 from catalog.models import CreditType
 from credits.columns import fetch
 from credits.models import Pool
@@ -11,7 +9,7 @@ from workspace.keys import KnownKey, WantedKey
 from workspace.models import ApiKey
 
 FIND = f"""
-    SELECT asker.name, asker.kind, found.id
+    SELECT {keys.ASKER}, found.id
     FROM "{ApiKey._meta.db_table}" AS asker
     LEFT JOIN (
         SELECT pool.id
@@ -33,7 +31,6 @@ def find(
     customer_id: str,
     credit_type_id: str,
     resource_id: str | None,
-    now: datetime,
 ) -> tuple[KnownKey, int | None]:
     """The key of who asks, and the id of the pool that the public ids name.
 
@@ -47,5 +44,5 @@ def find(
     rows = fetch(FIND.format(condition=wanted.condition), [*ids, *wanted.parameters])
     if not rows:
         raise keys.unauthenticated()
-    [(name, kind, pool_id)] = rows
-    return wanted.known_as(name, kind, now), pool_id
+    [(*asker, pool_id)] = rows
+    return wanted.known_as(*asker), pool_id

@@ -1,4 +1,4 @@
-"""API keys: made, recognised, revoked (X2, X4).
+"""API keys: made, recognised, replaced, revoked (X2–X4).
 
 A key reads `stipend_full_<lookup>_<secret><checksum>`. The beginning tells people and
 scanners what it is; `lookup` finds its row; the checksum tells a typing error from a
@@ -13,9 +13,11 @@ import re
 import secrets
 import string
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -26,25 +28,37 @@ from workspace import activity
 from workspace.actors import Actor
 from workspace.acts import act
 from workspace.errors import BadInput, Conflict, Unauthenticated, UnknownObject
-from workspace.models.keys import ApiKey, KeyKind
+from workspace.models.keys import ApiKey, Area, KeyKind
 
 logger = logging.getLogger(__name__)
 
 DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
-KIND_WORDS = {KeyKind.FULL: "full", KeyKind.READ_ONLY: "read"}
+KIND_WORDS = {
+    KeyKind.FULL: "full",
+    KeyKind.READ_ONLY: "read",
+    KeyKind.SCOPED: "scoped",
+    KeyKind.PUBLISHABLE: "public",
+}
+READ, WRITE = "read", "write"
+SCOPES = tuple(f"{area}:{reach}" for area in Area for reach in (READ, WRITE))
+"""What a scoped key may be made for; who may write may read, too."""
+
+GRACES = (timedelta(), timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=7))
+"""How long a key may go on beside the one that replaces it (X4)."""
+
 LOOKUP_LENGTH = 12
 SECRET_LENGTH = 43  # of 62 different characters: 256 bits
 CHECKSUM_LENGTH = 6
 
 SHAPE = re.compile(
-    rf"stipend_(?:full|read)_(?P<lookup>[0-9A-Za-z]{{{LOOKUP_LENGTH}}})"
+    rf"stipend_(?:{'|'.join(KIND_WORDS.values())})_(?P<lookup>[0-9A-Za-z]{{{LOOKUP_LENGTH}}})"
     rf"_[0-9A-Za-z]{{{SECRET_LENGTH}}}(?P<checksum>[0-9A-Za-z]{{{CHECKSUM_LENGTH}}})"
 )
 
-RECOGNISE = (
-    "SELECT asker.name, asker.kind "  # noqa: S608 - a table of ours
-    f'FROM "{ApiKey._meta.db_table}" AS asker WHERE {{condition}}'
-)
+ASKER = "asker.name, asker.kind, asker.scopes"
+"""What a statement that recognises a key selects for `WantedKey.known_as`."""
+
+RECOGNISE = f'SELECT {ASKER} FROM "{ApiKey._meta.db_table}" AS asker WHERE {{condition}}'  # noqa: S608
 
 # How exactly `last_used_at` tells the time.
 USE_RESOLUTION = timedelta(minutes=1)
@@ -58,8 +72,20 @@ class KeyNameMissing(BadInput):
     """A key without a name: nobody would dare to revoke it later."""
 
 
+class ScopesMissing(BadInput):
+    """A scoped key without scopes opens nothing, and other keys have none."""
+
+
+class InvalidGrace(BadInput):
+    """No key goes on for so long beside the one that replaces it."""
+
+
 class KeyAlreadyRevoked(Conflict):
     """The key was revoked before."""
+
+
+class KeyAlreadyReplaced(Conflict):
+    """The key was replaced by another before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +99,27 @@ class WantedKey:
 
     lookup: str
     hashes: tuple[str, ...]
+    now: datetime
 
     @property
     def condition(self) -> str:
         """SQL by which a statement of one's own recognises the key, called `asker` there."""
         places = ", ".join(["%s"] * len(self.hashes))
-        return f"asker.lookup = %s AND asker.key_hash IN ({places}) AND asker.revoked_at IS NULL"
+        return (
+            f"asker.lookup = %s AND asker.key_hash IN ({places}) AND asker.revoked_at IS NULL"
+            " AND (asker.ends_at IS NULL OR asker.ends_at > %s)"
+        )
 
     @property
-    def parameters(self) -> tuple[str, ...]:
+    def parameters(self) -> tuple[Any, ...]:
         """What belongs into the places of `condition`."""
-        return (self.lookup, *self.hashes)
+        now = connection.ops.adapt_datetimefield_value(self.now)
+        return (self.lookup, *self.hashes, now)
 
-    def known_as(self, name: str, kind: str, now: datetime) -> "KnownKey":
+    def known_as(self, name: str, kind: str, scopes: str) -> "KnownKey":
         """The key, once its row was found; that it was used is remembered (X2)."""
-        note_use(self, now)
-        return KnownKey(self.lookup, name, KeyKind(kind))
+        note_use(self, self.now)
+        return KnownKey(self.lookup, name, KeyKind(kind), frozenset(scopes.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +129,7 @@ class KnownKey:
     lookup: str
     name: str
     kind: KeyKind
+    scopes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +143,8 @@ class NewKey:
         return f"NewKey({self.key.lookup})"
 
 
-def parse(raw: str) -> WantedKey:
-    """What to look for in the database when someone sends `raw` as their key.
+def parse(raw: str, now: datetime) -> WantedKey:
+    """What to look for in the database when someone sends `raw` as their key at `now`.
 
     Raises:
         Unauthenticated: no key of ours looks like this.
@@ -125,6 +157,7 @@ def parse(raw: str) -> WantedKey:
         hashes=tuple(
             _hash(raw, secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
         ),
+        now=now,
     )
 
 
@@ -134,14 +167,13 @@ def authenticate(raw: str, now: datetime) -> KnownKey:
     Raises:
         Unauthenticated: wrong, unknown or revoked; which of these is nobody's business.
     """
-    wanted = parse(raw)
+    wanted = parse(raw, now)
     with connection.cursor() as cursor:
         cursor.execute(RECOGNISE.format(condition=wanted.condition), wanted.parameters)
         row = cursor.fetchone()
     if row is None:
         raise unauthenticated()
-    name, kind = row
-    return wanted.known_as(name, kind, now)
+    return wanted.known_as(*row)
 
 
 def unauthenticated() -> Unauthenticated:
@@ -150,15 +182,53 @@ def unauthenticated() -> Unauthenticated:
 
 
 @act
-def create(*, name: str, kind: KeyKind, actor: Actor, now: datetime) -> NewKey:
+def create(
+    *, name: str, kind: KeyKind, scopes: Collection[str] = (), actor: Actor, now: datetime
+) -> NewKey:
     """Make a key and hand it over for the only time.
+
+    `scopes`, of `SCOPES`, are for scoped keys alone.
 
     Raises:
         KeyNameMissing: `name` is blank.
+        ScopesMissing: the kind and the scopes do not fit together.
     """
     name = name.strip()
     if not name:
         raise KeyNameMissing("Say what the key is for.", field="name")
+    if (kind == KeyKind.SCOPED) != bool(scopes) or not set(SCOPES).issuperset(scopes):
+        raise ScopesMissing("A scoped key, and no other, needs scopes.", field="scopes")
+    made = _make(name=name, kind=kind, scopes=" ".join(sorted(scopes)), now=now)
+    payload = {"name": name, "kind": kind.value} | ({"scopes": sorted(scopes)} if scopes else {})
+    activity.record("api_key.created", subject=made.key, actor=actor, now=now, payload=payload)
+    return made
+
+
+@act
+def rotate(*, key_id: int, grace: timedelta, actor: Actor, now: datetime) -> NewKey:
+    """Replace a key by a new one like it; the old one goes on for `grace`, one of `GRACES`.
+
+    Raises:
+        UnknownKey: there is none with this id.
+        InvalidGrace: `grace` is none of those.
+        KeyAlreadyRevoked, KeyAlreadyReplaced: it ended, or will.
+    """
+    if grace not in GRACES:
+        raise InvalidGrace("Choose one of the times that are offered.", field="grace")
+    old = _locked(key_id)
+    if old.ends_at is not None:
+        raise KeyAlreadyReplaced(f"{old.name} was replaced before.")
+    old.ends_at = now + grace
+    old.save(update_fields=["ends_at"])
+    made = _make(name=old.name, kind=KeyKind(old.kind), scopes=old.scopes, now=now)
+    payload = {"name": old.name, "replaced_by": made.key.lookup, "ends_at": old.ends_at}
+    activity.record("api_key.rotated", subject=old, actor=actor, now=now, payload=payload)
+    payload = {"name": old.name, "replaces": old.lookup}
+    activity.record("api_key.created", subject=made.key, actor=actor, now=now, payload=payload)
+    return made
+
+
+def _make(*, name: str, kind: KeyKind, scopes: str, now: datetime) -> NewKey:
     lookup = _random(LOOKUP_LENGTH)
     readable = f"stipend_{KIND_WORDS[kind]}_{lookup}_{_random(SECRET_LENGTH)}"
     raw = readable + _checksum(readable)
@@ -166,15 +236,9 @@ def create(*, name: str, kind: KeyKind, actor: Actor, now: datetime) -> NewKey:
         name=name,
         kind=kind,
         lookup=lookup,
+        scopes=scopes,
         key_hash=_hash(raw, settings.SECRET_KEY),
         created_at=now,
-    )
-    activity.record(
-        "api_key.created",
-        subject=key,
-        actor=actor,
-        now=now,
-        payload={"name": name, "kind": kind.value},
     )
     return NewKey(key, raw)
 
@@ -187,16 +251,21 @@ def revoke(*, key_id: int, actor: Actor, now: datetime) -> ApiKey:
         UnknownKey: there is none with this id.
         KeyAlreadyRevoked: it was revoked before.
     """
-    key = ApiKey.objects.select_for_update().filter(pk=key_id).first()
-    if key is None:
-        raise UnknownKey("This API key does not exist.")
-    if key.revoked_at is not None:
-        raise KeyAlreadyRevoked(f"{key.name} was revoked before.")
+    key = _locked(key_id)
     key.revoked_at = now
     key.save(update_fields=["revoked_at"])
     activity.record(
         "api_key.revoked", subject=key, actor=actor, now=now, payload={"name": key.name}
     )
+    return key
+
+
+def _locked(key_id: int) -> ApiKey:
+    key = ApiKey.objects.select_for_update().filter(pk=key_id).first()
+    if key is None:
+        raise UnknownKey("This API key does not exist.")
+    if key.revoked_at is not None:
+        raise KeyAlreadyRevoked(f"{key.name} was revoked before.")
     return key
 
 

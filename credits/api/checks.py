@@ -55,7 +55,7 @@ class CheckView(ApiView):
     def admit(self) -> None:
         """Recognise the key, while deciding if this can be decided in one statement."""
         if self._asks_for_credits():
-            wanted = keys.parse(raw_key(self.request))
+            wanted = keys.parse(raw_key(self.request), self.now)
             try:
                 self.query = self.read_query()
             except ValidationError:

@@ -89,13 +89,13 @@ class ConsumptionView(ApiView):
         """Recognise the key, while finding the pool if this is a demand."""
         # Whether a repeat under this header is one is asked before whether it makes sense.
         if self.request.method == "POST" and "HTTP_IDEMPOTENCY_KEY" not in self.request.META:
-            wanted = keys.parse(raw_key(self.request))
+            wanted = keys.parse(raw_key(self.request), self.now)
             try:
                 self.body = self.read_body()
             except Exception:
                 super().admit()
                 raise
-            key, self.pool_id = callers.find(wanted=wanted, **self._ids(self.body), now=self.now)
+            key, self.pool_id = callers.find(wanted=wanted, **self._ids(self.body))
             self.recognise(key)
         super().admit()
 

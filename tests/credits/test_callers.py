@@ -19,11 +19,10 @@ def made() -> NewKey:
 
 def find(made: NewKey, customer_id: str, credit_type_id: str, resource_id: str | None = None):
     return callers.find(
-        wanted=keys.parse(made.raw),
+        wanted=keys.parse(made.raw, NOW),
         customer_id=customer_id,
         credit_type_id=credit_type_id,
         resource_id=resource_id,
-        now=NOW,
     )
 
 

@@ -8,8 +8,17 @@ from django.utils.crypto import salted_hmac
 
 from tests.workspace.builders import NOW, a_key, an_actor
 from workspace import keys
+from workspace.actors import SYSTEM
 from workspace.errors import Unauthenticated
-from workspace.keys import KeyAlreadyRevoked, KeyNameMissing, KnownKey, UnknownKey
+from workspace.keys import (
+    InvalidGrace,
+    KeyAlreadyReplaced,
+    KeyAlreadyRevoked,
+    KeyNameMissing,
+    KnownKey,
+    ScopesMissing,
+    UnknownKey,
+)
 from workspace.models import Activity, ApiKey, KeyKind
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +57,22 @@ class TestCreate:
     def test_wants_a_name(self):
         with pytest.raises(KeyNameMissing):
             keys.create(name="  ", kind=KeyKind.FULL, actor=an_actor(), now=NOW)
+
+        assert not ApiKey.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("kind", "scopes"),
+        [
+            (KeyKind.SCOPED, []),
+            (KeyKind.SCOPED, ["credits:burn"]),
+            (KeyKind.FULL, ["credits:read"]),
+            (KeyKind.PUBLISHABLE, ["credits:read"]),
+        ],
+    )
+    def test_wants_scopes_of_scoped_keys_alone(self, kind, scopes):
+        """X3."""
+        with pytest.raises(ScopesMissing):
+            keys.create(name="Key", kind=kind, scopes=scopes, actor=SYSTEM, now=NOW)
 
         assert not ApiKey.objects.exists()
 
@@ -114,9 +139,9 @@ class TestParse:
     def test_says_what_a_statement_needs(self):
         made = a_key()
 
-        wanted = keys.parse(made.raw)
+        wanted = keys.parse(made.raw, NOW)
 
-        found = ApiKey.objects.usable().filter(lookup=wanted.lookup, key_hash__in=wanted.hashes)
+        found = ApiKey.objects.usable(NOW).filter(lookup=wanted.lookup, key_hash__in=wanted.hashes)
         assert found.get() == made.key
 
     @pytest.mark.parametrize("fallbacks", [[], ["older" * 10, "oldest" * 10]])
@@ -127,7 +152,7 @@ class TestParse:
 
         found = []
         for raw in (made.raw, revoked.raw):
-            wanted = keys.parse(raw)
+            wanted = keys.parse(raw, NOW)
             with connection.cursor() as cursor:
                 cursor.execute(
                     f"SELECT asker.id FROM workspace_apikey AS asker WHERE {wanted.condition}",
@@ -141,7 +166,7 @@ class TestParse:
         """Keys of older installations stay valid."""
         made = a_key()
 
-        [key_hash] = keys.parse(made.raw).hashes
+        [key_hash] = keys.parse(made.raw, NOW).hashes
 
         expected = salted_hmac("workspace.keys", made.raw, algorithm="sha256").hexdigest()
         assert key_hash == expected == made.key.key_hash
@@ -162,6 +187,59 @@ class TestRevoke:
     def test_refuses_what_does_not_exist(self):
         with pytest.raises(UnknownKey):
             keys.revoke(key_id=1, actor=an_actor(), now=NOW)
+
+
+class TestRotate:
+    @pytest.mark.parametrize("grace", keys.GRACES, ids=str)
+    def test_lets_the_old_key_go_on_for_the_grace(self, grace):
+        """X4."""
+        old = keys.create(
+            name="Billing", kind=KeyKind.SCOPED, scopes=["credits:write"], actor=SYSTEM, now=NOW
+        )
+
+        new = keys.rotate(key_id=old.key.pk, grace=grace, actor=SYSTEM, now=NOW)
+
+        known = keys.authenticate(new.raw, NOW)
+        assert (known.name, known.kind, known.scopes) == (
+            "Billing",
+            KeyKind.SCOPED,
+            {"credits:write"},
+        )
+        if grace:
+            assert keys.authenticate(old.raw, NOW + grace - timedelta.resolution)
+        with pytest.raises(Unauthenticated):
+            keys.authenticate(old.raw, NOW + grace)
+
+    def test_happens_once(self):
+        old = a_key()
+        keys.rotate(key_id=old.key.pk, grace=timedelta(days=7), actor=SYSTEM, now=NOW)
+
+        with pytest.raises(KeyAlreadyReplaced):
+            keys.rotate(key_id=old.key.pk, grace=timedelta(), actor=SYSTEM, now=NOW)
+
+        assert ApiKey.objects.count() == 2
+        assert keys.authenticate(old.raw, NOW)
+
+    def test_can_be_cut_short(self):
+        """X4: revocation is final, whatever grace is left."""
+        old = a_key()
+        keys.rotate(key_id=old.key.pk, grace=timedelta(days=7), actor=SYSTEM, now=NOW)
+
+        keys.revoke(key_id=old.key.pk, actor=SYSTEM, now=NOW)
+
+        with pytest.raises(Unauthenticated):
+            keys.authenticate(old.raw, NOW)
+
+    def test_refuses_other_graces_and_revoked_keys(self):
+        old = a_key()
+
+        with pytest.raises(InvalidGrace):
+            keys.rotate(key_id=old.key.pk, grace=timedelta(days=30), actor=SYSTEM, now=NOW)
+        assert keys.authenticate(old.raw, NOW)
+        keys.revoke(key_id=old.key.pk, actor=SYSTEM, now=NOW)
+        with pytest.raises(KeyAlreadyRevoked):
+            keys.rotate(key_id=old.key.pk, grace=timedelta(), actor=SYSTEM, now=NOW)
+        assert ApiKey.objects.count() == 1
 
 
 class TestWriteUses:

@@ -2,18 +2,13 @@
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from workspace import actors, keys
 from workspace.actors import Actor
-from workspace.errors import Forbidden
+from workspace.api import scopes
 from workspace.keys import KnownKey
-from workspace.models import KeyKind
-
-
-class ReadOnlyKey(Forbidden):
-    """The key may look, but not touch."""
 
 
 def raw_key(request: Request) -> str:
@@ -40,12 +35,11 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class KeyScope(BasePermission):
-    """Lets read-only keys read."""
+    """Lets a key do what it was made for."""
 
     def has_permission(self, request: Request, view: object) -> bool:
         key = request.auth
         if not isinstance(key, KnownKey):
             return False
-        if key.kind == KeyKind.READ_ONLY and request.method not in SAFE_METHODS:
-            raise ReadOnlyKey("This key may only read.")
+        scopes.check(key, request)
         return True

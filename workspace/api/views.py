@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound, ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.views import APIView
@@ -67,6 +68,7 @@ class ApiView(APIView):
         self.terms = getattr(handler, "terms", NOTHING)
         try:
             self.admit()
+            self._refuse_strange_body()
             if request.method == "POST" and "HTTP_IDEMPOTENCY_KEY" in request.META:
                 handler = self._once(handler)
             response = handler(self.request, *args, **kwargs)
@@ -84,6 +86,11 @@ class ApiView(APIView):
         self.actor = self.request.user  # type: ignore[assignment]
         self.check_permissions(self.request)
         self.check_throttles(self.request)
+
+    def _refuse_strange_body(self) -> None:
+        """Refuse what is no object, even where nobody wants to know what is in it."""
+        if self.request.method not in SAFE_METHODS and not isinstance(self.request.data, Mapping):
+            raise ParseError("The body must be a JSON object.")
 
     def recognise(self, key: KnownKey) -> None:
         """Know who asks from a statement that had other reasons, too; before `admit`."""

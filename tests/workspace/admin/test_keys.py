@@ -2,7 +2,7 @@ import pytest
 
 from tests.workspace.admin.conftest import words
 from tests.workspace.builders import NOW, a_key
-from workspace import keys
+from workspace import customer_tokens, keys
 from workspace.errors import Unauthenticated
 from workspace.models import Activity, ApiKey, IdempotentAnswer, KeyKind, Role
 
@@ -26,6 +26,24 @@ class TestNewKeyPage:
         assert raw[-49:] not in str(
             [*IdempotentAnswer.objects.values(), *Activity.objects.values()]
         )
+
+    def test_makes_scoped_and_publishable_keys(self, administrator):
+        """X3, X5: the secret that signs for customers is shown this one time, too."""
+        answer = administrator.press(
+            f"{LIST}add/", name="Meter", kind="SCOPED", scopes=["usage:write", "access:read"]
+        )
+        assert keys.authenticate(answer.context["raw"], NOW).scopes == {
+            "usage:write",
+            "access:read",
+        }
+
+        refused = administrator.press(f"{LIST}add/", name="Meter", kind="SCOPED")
+        assert list(refused.context["form"].errors) == ["scopes"]
+
+        answer = administrator.press(f"{LIST}add/", name="Browser", kind="PUBLISHABLE")
+        known = keys.authenticate(answer.context["raw"], NOW)
+        assert customer_tokens.secret_of(known.lookup) in answer.content.decode()
+        assert ApiKey.objects.count() == 2
 
     def test_makes_one_key_for_a_double_click(self, administrator):
         once = administrator.get(f"{LIST}add/").context["once"]
@@ -104,3 +122,34 @@ class TestApiKeyAdmin:
             assert visit(role).post(f"{LIST}{made.key.pk}/revoke/").status_code == 403
 
         assert ApiKey.objects.get().revoked_at is None
+
+
+@pytest.mark.django_db
+class TestRotatePage:
+    def test_shows_the_new_key_this_one_time(self, administrator):
+        """X4."""
+        old = a_key()
+        path = f"{LIST}{old.key.pk}/rotate/"
+        assert path in administrator.get(f"{LIST}{old.key.pk}/change/").content.decode()
+
+        answer = administrator.press(path, grace="86400")
+
+        assert answer.context["raw"] in answer.content.decode()
+        assert keys.authenticate(answer.context["raw"], NOW).name == "Billing service"
+        row = ApiKey.objects.get(pk=old.key.pk)
+        assert row.ends_at is not None
+        page = administrator.get(f"{LIST}{old.key.pk}/change/").content.decode()
+        assert "Ending" in page
+        assert path not in page
+        assert answer.context["raw"][-49:] not in str(
+            [*IdempotentAnswer.objects.values(), *Activity.objects.values()]
+        )
+
+    @pytest.mark.parametrize("role", [Role.PRODUCT_MANAGER, Role.CUSTOMER_SUPPORT, Role.READ_ONLY])
+    def test_is_for_administrators(self, visit, role):
+        old = a_key()
+
+        answer = visit(role).post(f"{LIST}{old.key.pk}/rotate/", {"grace": "0"})
+
+        assert answer.status_code == 403
+        assert ApiKey.objects.get().ends_at is None

@@ -1,0 +1,334 @@
+"""What holds for every operation of the API alike, tried on every one of them."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.test import Client
+from django.urls import resolve
+
+from credits.models import LedgerEntry
+from tests.builders import NOW
+from tests.operations import GRANT, REFUSED, STEPS, Operation, a_world, address, operations, routes
+from workspace import customer_tokens, keys
+from workspace.actors import SYSTEM
+from workspace.api import scopes
+from workspace.keys import NewKey
+from workspace.models import Activity, Area, KeyKind
+
+ALL = operations()
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+BODIES = {
+    "no JSON": b"{customer: acme}",
+    "half of it": b'{"customerId": "ac',
+    "a list": b"[]",
+    "a text": b'"acme"',
+    "nothing": b"null",
+    "UTF-16": '{"customerId": "acme"}'.encode("utf-16"),
+    "a BOM": b'\xef\xbb\xbf{"customerId": "acme"}',
+    "XML": b"<customer>acme</customer>",
+    "a form": b"customerId=acme",
+    "a name twice": b'{"customerId": "acme", "customerId": "globex"}',
+    "NUL": b'{"customerId": "acme\\u0000"}',
+    "half a character": b'{"customerId": "\\ud800"}',
+    "NaN": b'{"amount": NaN}',
+    "Infinity": b'{"amount": -Infinity}',
+    "a huge exponent": b'{"amount": 1e400}',
+}
+HEAVY = {
+    "100,000 brackets": b"[" * 100_000 + b"]" * 100_000,
+    "50,000 digits": b'{"amount": ' + b"9" * 50_000 + b"}",
+    "more than 2 MB": b'{"a": "' + b"x" * 2 * 1024 * 1024 + b'"}',
+}
+HOT = ("consumption", "events", "grants", "customers")
+TYPES = ["application/xml", "text/plain", "application/x-www-form-urlencoded", ""]
+STRANGE: list[Any] = [
+    None,
+    True,
+    -1,
+    "",
+    "\u202e' OR 1=1 -- " + "🎉" * 300,
+    "2026-02-30T00:00:00Z",
+    [[]],
+    {"a": {"b": 1}},
+]
+
+
+def a_key(kind: KeyKind = KeyKind.FULL, *scopes: str) -> NewKey:
+    return keys.create(name="Key", kind=kind, scopes=scopes, actor=SYSTEM, now=NOW)
+
+
+def ask(raw: str, operation: Operation, **headers: str) -> Any:
+    """The answer to an operation with an empty body."""
+    return send(raw, operation.method, operation.path, b"", **headers)
+
+
+def send(raw: str, method: str, path: str, body: bytes, **headers: str) -> Any:
+    """The answer to exactly this."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    kind = named.pop("content-type", "application/json")
+    return Client(headers={"X-API-KEY": raw}).generic(method, path, body, kind, headers=named)
+
+
+def stored() -> tuple[int, int]:
+    """How much was done: everything that changes something is recorded."""
+    return Activity.objects.count(), LedgerEntry.objects.count()
+
+
+def wrong(
+    answers: Iterable[tuple[str, Any]], is_right: Callable[[Any], bool]
+) -> dict[str, tuple[int, bytes]]:
+    """The answers that are not as they should be, or no refusal in the one shape."""
+    found = {}
+    for name, answer in answers:
+        body = json.loads(answer.content or b"{}")
+        has_shape = answer.status_code < 400 or (
+            set(body) == {"message", "code", "traceId", "errors"}
+            and bool(body["message"])
+            and body["traceId"] == answer["X-Trace-Id"]
+            and "Traceback" not in body["message"]
+        )
+        is_json = answer["Content-Type"] == "application/json"
+        if not (is_json and has_shape and is_right(answer)):
+            found[name] = (answer.status_code, answer.content[:300])
+    return found
+
+
+@pytest.fixture
+def world(db: None) -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        a_world()
+        yield
+
+
+class TestKeys:
+    def test_are_needed_everywhere(self, world):
+        """X1, X4: missing, wrong, revoked or ended, the answer is the same 401."""
+        revoked, replaced = a_key(), a_key()
+        keys.revoke(key_id=revoked.key.pk, actor=SYSTEM, now=NOW)
+        keys.rotate(key_id=replaced.key.pk, grace=timedelta(), actor=SYSTEM, now=NOW)
+        before = stored()
+
+        for raw in ("", "stipend_full_x", revoked.raw, replaced.raw):
+            answers = ((str(each), ask(raw, each)) for each in ALL)
+            assert wrong(answers, lambda answer: answer.status_code == 401) == {}
+        assert stored() == before
+
+    def test_that_are_read_only_change_nothing(self, world):
+        """X3."""
+        raw, before = a_key(KeyKind.READ_ONLY).raw, stored()
+
+        answers = ((str(each), ask(raw, each)) for each in ALL if each.changes)
+
+        assert wrong(answers, lambda answer: answer.json()["code"] == "ReadOnlyKey") == {}
+        reads = ((str(each), ask(raw, each)) for each in ALL if not each.changes)
+        assert wrong(reads, lambda answer: answer.status_code not in (401, 403)) == {}
+        assert stored() == before
+
+    @pytest.mark.parametrize("reach", [keys.READ, keys.WRITE])
+    def test_that_are_scoped_open_their_area_alone(self, world, reach):
+        """X3: and no address is without an area."""
+        raws = {area: a_key(KeyKind.SCOPED, f"{area}:{reach}").raw for area in Area}
+        before = stored()
+
+        shut, reads = [], []
+        for each in ALL:
+            own = scopes.area_of(each.route)
+            for area, raw in raws.items():
+                is_open = own in (area, None) and not (each.changes and reach == keys.READ)
+                if not is_open:
+                    shut.append((f"{area}: {each}", ask(raw, each)))
+                elif not each.changes:
+                    reads.append((f"{area}: {each}", ask(raw, each)))
+
+        assert wrong(shut, lambda answer: answer.json()["code"] == "OutOfScope") == {}
+        assert wrong(reads, lambda answer: answer.status_code not in (401, 403)) == {}
+        assert stored() == before
+
+    def test_that_are_publishable_read_one_customer_only(self, world):
+        """X5: unknown customers and those of others look the same."""
+        made, before = a_key(KeyKind.PUBLISHABLE), stored()
+        secret = customer_tokens.secret_of(made.key.lookup)
+        acme, globex = (customer_tokens.token(each, secret) for each in ("acme", "globex"))
+        forged = customer_tokens.token("acme", "another secret")
+        of_acme = [
+            "/api/v1/customers/acme/entitlements",
+            "/api/v1/customers/acme/entitlements/check?currencyId=ai",
+            "/api/v1/customers/acme/entitlements/check?featureId=images",
+            "/api/v1/credits/ledger?customerId=acme",
+            "/api/v1/credits/grants?customerId=acme",
+            "/v1/c/acme/entitlements-state.json",
+        ]
+
+        for path in of_acme:
+            assert send(made.raw, "GET", path, b"", x_customer_key=acme).status_code == 200
+            for token in ("", "acme", acme[:-1], forged, globex):
+                answer = send(made.raw, "GET", path, b"", x_customer_key=token)
+                assert (answer.status_code, answer.json()["code"]) == (403, "NotThisCustomer")
+            unknown = path.replace("acme", "nobody")
+            answer = send(made.raw, "GET", unknown, b"", x_customer_key=acme)
+            assert (answer.status_code, answer.json()["code"]) == (403, "NotThisCustomer")
+        others = [each for each in ALL if each.changes or "acme" not in each.path]
+        answers = (
+            (str(each), ask(made.raw, each, x_customer_key=acme))
+            for each in others
+            if not each.route.startswith("v1/config") and "credits/" not in each.route
+        )
+        assert wrong(answers, lambda answer: answer.status_code == 403) == {}
+        assert stored() == before
+
+
+class TestMethods:
+    def test_that_are_not_in_the_contract_are_refused(self, world):
+        raw, before = a_key().raw, stored()
+
+        answers = [
+            (str(each), ask(raw, each))
+            for route, known in routes().items()
+            for each in [Operation(method, route) for method in (METHODS | {"TRACE"}) - known]
+        ]
+
+        assert wrong(answers, lambda answer: answer.status_code == 405 and answer["Allow"]) == {}
+        assert stored() == before
+
+    def test_that_look_only_are_harmless(self, world):
+        raw, before = a_key().raw, stored()
+
+        for route, known in routes().items():
+            options = ask(raw, Operation("OPTIONS", route))
+            assert (options.status_code, options["Content-Type"]) == (405, "application/json")
+            head = ask(raw, Operation("HEAD", route))
+            wanted = ask(raw, Operation("GET", route)).status_code if "GET" in known else 405
+            assert (head.status_code, head.content) == (wanted, b"")
+        assert stored() == before
+
+
+class TestBodies:
+    def test_that_make_no_sense_are_refused(self, world):
+        raw, before = a_key().raw, stored()
+
+        answers = (
+            (f"{each} {name}", send(raw, each.method, each.path, body))
+            for each in ALL
+            if each.changes
+            for name, body in (BODIES | (HEAVY if each.route.endswith(HOT) else {})).items()
+        )
+
+        assert wrong(answers, lambda answer: answer.status_code in (400, 413)) == {}
+        assert stored() == before
+
+    def test_of_another_type_are_refused(self, world):
+        raw, before = a_key().raw, stored()
+
+        answers = (
+            (f"{each} {kind}", send(raw, each.method, each.path, b"{}", content_type=kind))
+            for each in ALL
+            if each.changes
+            for kind in TYPES
+        )
+
+        assert wrong(answers, lambda answer: answer.status_code == 415) == {}
+        assert stored() == before
+
+    def test_with_strange_fields_break_nothing(self, world):
+        """Each field of each valid body is replaced by everything that it is not."""
+        raw = a_key().raw
+
+        def answers() -> Iterator[tuple[str, Any]]:
+            for method, path, body in [*STEPS, *REFUSED]:
+                for field in body:
+                    for value in STRANGE:
+                        content = json.dumps({**body, field: value}).encode()
+                        yield (
+                            f"{method} {path} {field}={value!r:.30}",
+                            send(raw, method, address(path), content),
+                        )
+                send(raw, method, address(path), json.dumps(body).encode())
+
+        assert wrong(answers(), lambda answer: answer.status_code < 500) == {}
+
+
+class TestSteps:
+    def test_are_all_operations_that_change_something(self):
+        tried = {
+            f"{method} /{resolve(address(path)).route}" for method, path, _ in [*STEPS, *REFUSED]
+        }
+
+        assert tried == {str(each) for each in ALL if each.changes}
+
+    def test_take_effect_once_per_key(self, world):
+        """R40, end: every POST, and the answer is the same to the letter."""
+        raw = a_key().raw
+        grant = json.loads(
+            send(raw, "POST", "/api/v1/credits/grants", json.dumps(GRANT).encode()).content
+        )["data"]["id"]
+        for number, (method, path, body) in enumerate(STEPS):
+            once = {"idempotency-key": f"step-{number}"} if method == "POST" else {}
+            where, content = address(path).replace("welcome", grant), json.dumps(body).encode()
+            first = send(raw, method, where, content, **once)
+            assert first.status_code in (200, 201), (path, first.content)
+            before = stored()
+
+            if once:
+                again = send(raw, method, where, content, **once)
+                other = send(raw, method, where, b'{"other": 1}', **once)
+
+                assert (again.status_code, again.content) == (first.status_code, first.content)
+                assert again["Idempotency-Replayed"] == "true"
+                assert other.status_code == 422, (path, other.content)
+                assert stored() == before
+        for method, path, body in REFUSED:
+            before = stored()
+            refused = send(raw, method, address(path), json.dumps(body).encode())
+            assert (refused.status_code, refused["x-should-retry"]) == (409, "false")
+            assert stored() == before
+
+    def test_refuse_an_impossible_key(self, world):
+        raw, before = a_key().raw, stored()
+
+        for key in ("", "k" * 256, "a\tb"):
+            answers = (
+                (str(each), ask(raw, each, idempotency_key=key))
+                for each in ALL
+                if each.method == "POST"
+            )
+            refused = wrong(
+                answers, lambda answer: answer.json()["code"] == "InvalidIdempotencyKey"
+            )
+            assert refused == {}
+        assert stored() == before
+
+
+class TestRates:
+    def test_are_limited_everywhere(self, world, settings):
+        """X8: 429 with Retry-After, and nothing is done."""
+        settings.STIPEND_RATE_LIMIT = "1/hour"
+        cache.clear()
+        raw = a_key().raw
+        ask(raw, ALL[0])
+        before = stored()
+
+        answers = ((str(each), ask(raw, each)) for each in ALL)
+
+        is_right = lambda answer: answer.status_code == 429 and int(answer["Retry-After"]) > 0  # noqa: E731
+        assert wrong(answers, is_right) == {}
+        assert stored() == before
+        cache.clear()
+
+
+class TestTraces:
+    def test_are_in_every_answer_and_log_line(self, world, caplog):
+        raw = a_key().raw
+        parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+        for each in ALL:
+            caplog.clear()
+            with caplog.at_level(logging.WARNING):
+                answer = ask(raw, each, traceparent=parent)
+            assert answer["X-Trace-Id"] == "0af7651916cd43dd8448eb211c80319c"
+            assert answer.status_code < 400 or caplog.records
