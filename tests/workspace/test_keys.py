@@ -206,7 +206,8 @@ class TestRotate:
             {"credits:write"},
         )
         if grace:
-            assert keys.authenticate(old.raw, NOW + grace - timedelta.resolution)
+            known = keys.authenticate(old.raw, NOW + grace - timedelta.resolution)
+            assert known.lookup == old.key.lookup
         with pytest.raises(Unauthenticated):
             keys.authenticate(old.raw, NOW + grace)
 
@@ -218,7 +219,7 @@ class TestRotate:
             keys.rotate(key_id=old.key.pk, grace=timedelta(), actor=SYSTEM, now=NOW)
 
         assert ApiKey.objects.count() == 2
-        assert keys.authenticate(old.raw, NOW)
+        assert keys.authenticate(old.raw, NOW).lookup == old.key.lookup
 
     def test_can_be_cut_short(self):
         """X4: revocation is final, whatever grace is left."""
@@ -235,7 +236,7 @@ class TestRotate:
 
         with pytest.raises(InvalidGrace):
             keys.rotate(key_id=old.key.pk, grace=timedelta(days=30), actor=SYSTEM, now=NOW)
-        assert keys.authenticate(old.raw, NOW)
+        assert keys.authenticate(old.raw, NOW).lookup == old.key.lookup
         keys.revoke(key_id=old.key.pk, actor=SYSTEM, now=NOW)
         with pytest.raises(KeyAlreadyRevoked):
             keys.rotate(key_id=old.key.pk, grace=timedelta(), actor=SYSTEM, now=NOW)

@@ -197,11 +197,10 @@ class Description(AutoSchema):
         terms, reads = self.terms, self.method == "GET"
         names_something = bool(terms.body or terms.query or "{" in self.path)
         yield from (400,) if terms.body or terms.query or terms.page or not reads else ()
-        yield 401
-        yield from () if reads else (403,)
+        yield from (401, 403)
         yield from (404,) if names_something else ()
         yield from () if reads else (409,)
-        yield from (413, 415) if terms.body or self.method == "POST" else ()
+        yield from () if reads else (413, 415)
         yield from (422,) if self.method == "POST" else ()
         yield from (429, 503)
 
