@@ -56,7 +56,11 @@ UNFOLD: dict[str, object] = {
     ],
     "ENVIRONMENT": "workspace.admin.home.environment",
     "DASHBOARD_CALLBACK": "workspace.admin.home.dashboard",
-    "STYLES": [lambda request: static("workspace/app.css")],
+    "STYLES": [
+        lambda request: static("workspace/app.css"),
+        lambda request: static("workspace/palette.css"),
+    ],
+    "SCRIPTS": [lambda request: static("workspace/palette.js")],
     "SHOW_HISTORY": False,  # every object has its Activity tab
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
@@ -75,22 +79,8 @@ UNFOLD: dict[str, object] = {
             "950": "oklch(25.7% .09 281.288)",
         },
     },
-    "COMMAND": {
-        "search_models": [
-            "catalog.product",
-            "catalog.plan",
-            "catalog.addon",
-            "catalog.feature",
-            "catalog.credittype",
-            "catalog.coupon",
-            "subscriptions.customer",
-            "credits.grant",
-        ],
-        "show_history": False,
-    },
     "SIDEBAR": {
         "show_search": True,
-        "command_search": True,
         "navigation": [
             {
                 "title": "Product Catalog",

@@ -18,6 +18,8 @@ from subscriptions.models.customers import LONGEST_WORD
 SEARCHED = ("name", "public_id", "email")
 MOST_WORDS = 8
 """Words of a search that count; nobody narrows further, and each costs a look."""
+MOST_CUSTOMERS = 1000
+"""Whose subscriptions or grants are looked for; whoever means others types more."""
 
 WORD = re.compile(r"[^\W_]+")
 PLAIN = str.maketrans(
@@ -72,3 +74,9 @@ def matching(text: str) -> QuerySet[Customer]:
         words = CustomerWord.objects.beginning_with(beginning[:LONGEST_WORD])
         found = found.filter(pk__in=words.values("customer"))
     return found
+
+
+def first_matching(text: str) -> list[int]:
+    """Primary keys of the newest of them, for lists of what customers have."""
+    rows = matching(text).order_by("-created_at", "-pk")
+    return list(rows.values_list("pk", flat=True)[:MOST_CUSTOMERS])

@@ -1,5 +1,5 @@
 """Screens about credits: two tabs of a customer, adjustments, grants, and resets."""
 
-from credits.admin import grants, pools
+from credits.admin import grants, palette, pools
 
-__all__ = ["grants", "pools"]
+__all__ = ["grants", "palette", "pools"]

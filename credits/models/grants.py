@@ -1,7 +1,7 @@
 """Grants: blocks of credits in a pool (R46–R49)."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -37,12 +37,39 @@ so a pool is read without it, however many top-ups it ever had.
 """
 
 
+class PlainName(models.Func):
+    """The name in small letters, sorted by its characters, so that an index finds beginnings."""
+
+    template = 'LOWER(%(expressions)s) COLLATE "C"'
+    arity = 1
+    output_field = models.CharField()
+
+    def __init__(self) -> None:
+        super().__init__("name")
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """SQLite sorts so by itself."""
+        return self.as_sql(compiler, connection, template="LOWER(%(expressions)s)", **context)
+
+
+BY_PEOPLE = [GrantType.PAID.value, GrantType.PROMOTIONAL.value]
+
+
 class GrantQuerySet(models.QuerySet["Grant"]):
     """Answers about grants."""
 
     def live(self) -> Self:
         """Those that can still pay, or whose end will change their pool."""
         return self.filter(stage__in=LIVE)
+
+    def given_as(self, beginning: str) -> Self:
+        """Those that were bought or given, with names that begin so, in any letters, by name."""
+        lowest = beginning.lower()
+        return (
+            self.alias(plain=PlainName())
+            .filter(type__in=BY_PEOPLE, plain__gte=lowest, plain__lt=f"{lowest}\U0010ffff")
+            .order_by(PlainName().asc(), "-pk")
+        )
 
     def active(self, now: datetime) -> Self:
         """Grants that count in a balance at `now` (R47)."""
@@ -129,6 +156,7 @@ class Grant(models.Model):
             models.Index(
                 fields=["pool"], condition=Q(stage__in=LIVE), name="live_grants_of_a_pool"
             ),
+            models.Index(PlainName(), condition=Q(type__in=BY_PEOPLE), name="given_grants_by_name"),
         ]
         constraints = [
             models.UniqueConstraint(

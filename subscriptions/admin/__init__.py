@@ -1,5 +1,21 @@
 """Screens of customers and subscriptions, one module per family."""
 
-from subscriptions.admin import customers, impacts, imports, promotions, rollouts, subscriptions
+from subscriptions.admin import (
+    customers,
+    impacts,
+    imports,
+    palette,
+    promotions,
+    rollouts,
+    subscriptions,
+)
 
-__all__ = ["customers", "impacts", "imports", "promotions", "rollouts", "subscriptions"]
+__all__ = [
+    "customers",
+    "impacts",
+    "imports",
+    "palette",
+    "promotions",
+    "rollouts",
+    "subscriptions",
+]

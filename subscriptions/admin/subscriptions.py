@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +16,7 @@ from unfold.decorators import display
 from catalog.admin.fields import only_when
 from catalog.admin.lists import code
 from catalog.models.products import CancellationTime
-from subscriptions import cancellation, finding, rollout, transfer, updates
+from subscriptions import cancellation, finding, rollout, searching, transfer, updates
 from subscriptions.admin import words
 from subscriptions.admin.updating import UpdatePage
 from subscriptions.cancellation import CancellationAction
@@ -235,7 +235,7 @@ class SubscriptionAdmin(WorkspaceAdmin):
         "resource",
     ]
     search_fields = ["=public_id", "customer__name", "=customer__public_id"]
-    search_help_text = "Search by customer, or by a whole ID"
+    search_help_text = "Customer by beginnings of words, or a whole ID"
     ordering = ["-created_at", "-pk"]
     empty_title = "No subscriptions yet"
     empty_text = "Open a customer and create one there."
@@ -245,6 +245,15 @@ class SubscriptionAdmin(WorkspaceAdmin):
         updates.write_down_due(timezone.now())
         rows: QuerySet[Subscription] = super().get_queryset(request)
         return rows.select_related(*self.list_select_related)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Subscription], search_term: str
+    ) -> tuple[QuerySet[Subscription], bool]:
+        """The one with this ID, and those of customers whom a search for them would find."""
+        if not (typed := search_term.strip()):
+            return queryset, False
+        theirs = Q(customer__in=searching.first_matching(typed))
+        return queryset.filter(theirs | Q(public_id=typed)), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody here: a subscription begins with its customer."""

@@ -8,10 +8,9 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import messages
 from django.core import checks
-from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import ModelAdmin
@@ -43,8 +42,6 @@ __all__ = [
     "WorkspaceAdmin",
     "button",
 ]
-
-PALETTE_RESULTS = 20
 
 Method = TypeVar("Method", bound=Callable[..., str])
 
@@ -356,15 +353,6 @@ class WorkspaceAdmin(ModelAdmin):
             "empty_text": self.empty_text,
         }
         return super().changelist_view(request, words | (extra_context or {}))
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
-    ) -> tuple[models.QuerySet[Any], bool]:
-        found, has_duplicates = super().get_search_results(request, queryset, search_term)
-        if request.path == reverse("admin:search"):
-            # The palette would load everything that matches, for all models at once.
-            found = found[:PALETTE_RESULTS]
-        return found, has_duplicates
 
     def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         if self._has_page("change"):

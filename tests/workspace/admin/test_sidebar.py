@@ -40,8 +40,3 @@ class TestSidebar:
         assert (set(ADMINISTRATORS) & set(shown) == set()) == (role != Role.ADMINISTRATOR)
         for address in shown.values():
             assert visitor.get(address).status_code == 200, address
-
-    def test_answers_the_palette(self, administrator):
-        answer = administrator.get("/admin/search/", {"s": "pla", "extended": "1"})
-
-        assert b"Plans" in answer.content
