@@ -8,18 +8,17 @@ that begins like the one that was typed, and "smith-jones" finds Smith Jones.
 import re
 import unicodedata
 from collections.abc import Container, Sequence
-from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Subquery
 
 from subscriptions.models import Customer, CustomerWord
-from subscriptions.models.customers import LONGEST_WORD
+from subscriptions.models.customers import LONGEST_WORD, CustomerWordQuerySet
 
 SEARCHED = ("name", "public_id", "email")
 MOST_WORDS = 8
 """Words of a search that count; nobody narrows further, and each costs a look."""
-MOST_CUSTOMERS = 1000
-"""Whose subscriptions or grants are looked for; whoever means others types more."""
+MOST_CUSTOMERS = 2000
+"""Who are found at most; whoever means others types more."""
 
 WORD = re.compile(r"[^\W_]+")
 PLAIN = str.maketrans(
@@ -60,23 +59,28 @@ def renew_if(changed: Container[str], customer: Customer) -> None:
         add([customer])
 
 
-def matching(text: str) -> QuerySet[Customer]:
-    """Customers who have, for every word of `text`, one that begins with it.
+def find(text: str, *, at_most: int = MOST_CUSTOMERS) -> list[int]:
+    """Primary keys of customers who have, for every word of `text`, one that begins with it.
 
-    Words are parted by blanks; signs inside one are as good as a blank between two that
-    follow each other. Where there is no letter and no digit, nobody is found.
+    Whose word is exactly that, or nearly, stand first. Words are parted by blanks; signs
+    inside one are as good as a blank between two that follow each other. Where there is no
+    letter and no digit, nobody is found. Looks no further than `at_most` rows lead.
     """
     beginnings = [beginning for typed in text.split() if (beginning := plain(typed))]
-    if not beginnings:
-        return Customer.objects.none()
-    found: Any = Customer.objects.all()
-    for beginning in beginnings[:MOST_WORDS]:
-        words = CustomerWord.objects.beginning_with(beginning[:LONGEST_WORD])
-        found = found.filter(pk__in=words.values("customer"))
-    return found
+    wanted = [
+        CustomerWord.objects.beginning_with(beginning[:LONGEST_WORD])
+        for beginning in dict.fromkeys(beginnings[:MOST_WORDS])
+    ]
+    if not wanted:
+        return []
+    rarest, *others = sorted(wanted, key=_bounded_count) if len(wanted) > 1 else wanted
+    for other in others:
+        # With a limit inside, the database looks for each customer, and stops when it has enough.
+        of_same = other.filter(customer=OuterRef("customer")).values("customer")[:1]
+        rarest = rarest.alias(same=Subquery(of_same)).exclude(same=None)
+    found = rarest.order_by("word", "customer").values_list("customer", flat=True)
+    return list(dict.fromkeys(found[:at_most]))
 
 
-def first_matching(text: str) -> list[int]:
-    """Primary keys of the newest of them, for lists of what customers have."""
-    rows = matching(text).order_by("-created_at", "-pk")
-    return list(rows.values_list("pk", flat=True)[:MOST_CUSTOMERS])
+def _bounded_count(words: CustomerWordQuerySet) -> int:
+    return words.order_by()[:MOST_CUSTOMERS].count()

@@ -118,7 +118,7 @@ class GrantAdmin(ReadOnly, WorkspaceAdmin):
         if not (typed := search_term.strip()):
             return queryset, False
         named = Grant.objects.given_as(typed)
-        pools = Pool.objects.filter(customer__in=searching.first_matching(typed))
+        pools = Pool.objects.filter(customer__in=searching.find(typed))
         theirs = Grant.objects.filter(pool__in=list(pools.values_list("pk", flat=True)))
         keys = {
             key

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -216,7 +216,10 @@ class PlanFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if not self.value():
             return queryset
-        having = Subscription.objects.not_ended(timezone.now()).filter(plan__public_id=self.value())
+        plan = Package.objects.plans().filter(public_id=self.value()).first()
+        if plan is None:
+            return queryset.none()
+        having = Subscription.objects.not_ended(timezone.now()).filter(plan=plan)
         return queryset.filter(pk__in=having.values("customer"))
 
 
@@ -247,7 +250,10 @@ class CustomerAdmin(WorkspaceAdmin):
         """Those of whom every word begins a word of theirs."""
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(pk__in=searching.matching(search_term)), False
+        found = searching.find(search_term)
+        if len(found) >= searching.MOST_CUSTOMERS:
+            messages.info(request, "Too many match to show them all: type more of a word.")
+        return queryset.filter(pk__in=found), False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: a customer is archived, and their ledger stays."""

@@ -1,5 +1,6 @@
 """Customers and subscriptions in the command palette."""
 
+from django.db.models import Q
 from django.urls import reverse
 
 from subscriptions import searching
@@ -7,13 +8,16 @@ from subscriptions.models import Customer, Subscription
 from workspace.admin import palette
 from workspace.admin.palette import MOST_FOUND, Found
 
+WORDS_ALIKE = 4
+"""Of a customer, may begin alike, such as the name and the ID."""
+
 
 @palette.finder("Customers", icon="groups", permission="subscriptions.view_customer")
 def customers(typed: str) -> list[Found]:
     """By the beginnings of words; whose ID is exactly that stands first."""
-    exact = list(Customer.objects.filter(public_id=typed))
-    others = searching.matching(typed).exclude(public_id=typed)
-    found = [*exact, *others.order_by("-created_at", "-pk")[: MOST_FOUND - len(exact)]]
+    keys = searching.find(typed, at_most=MOST_FOUND * WORDS_ALIKE)[: MOST_FOUND + 1]
+    rows = {row.pk: row for row in Customer.objects.filter(Q(pk__in=keys) | Q(public_id=typed))}
+    found = sorted(rows.values(), key=lambda row: (row.public_id != typed, _place(row.pk, keys)))
     return [
         Found(str(row), reverse("admin:subscriptions_customer_change", args=[row.pk]), _note(row))
         for row in found
@@ -32,6 +36,10 @@ def subscriptions(typed: str) -> list[Found]:
         )
         for row in rows
     ]
+
+
+def _place(key: int, keys: list[int]) -> int:
+    return keys.index(key) if key in keys else len(keys)
 
 
 def _note(customer: Customer) -> str:

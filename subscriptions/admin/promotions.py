@@ -241,7 +241,7 @@ class PromotionalEntitlementAdmin(ReadOnly, WorkspaceAdmin):
         if not (typed := search_term.strip()):
             return queryset, False
         features = Feature.objects.filter(name__istartswith=typed)
-        theirs = Q(customer__in=searching.first_matching(typed))
+        theirs = Q(customer__in=searching.find(typed))
         return queryset.filter(theirs | Q(feature__in=list(features))), False
 
     def badges(self, obj: PromotionalEntitlement) -> list[Badge]:

@@ -252,7 +252,7 @@ class SubscriptionAdmin(WorkspaceAdmin):
         """The one with this ID, and those of customers whom a search for them would find."""
         if not (typed := search_term.strip()):
             return queryset, False
-        theirs = Q(customer__in=searching.first_matching(typed))
+        theirs = Q(customer__in=searching.find(typed))
         return queryset.filter(theirs | Q(public_id=typed)), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -284,7 +284,7 @@ class SubscriptionAdmin(WorkspaceAdmin):
         """The plan and its version."""
         return f"{obj.plan_version.name} v{obj.plan_version.number}"
 
-    @display(description="Customer", ordering="customer__name")
+    @display(description="Customer")
     def customer_column(self, obj: Subscription) -> SafeString:
         """A link to the customer."""
         url = reverse("admin:subscriptions_customer_change", args=[obj.customer_id])

@@ -141,6 +141,19 @@ class Subscription(models.Model):
         ordering = ["-created_at", "-pk"]
         indexes = [
             models.Index(fields=["customer", "-started_at"], name="subscription_of_customer"),
+            models.Index(fields=["-created_at", "-id"], name="subscription_newest_first"),
+            models.Index(fields=["started_at"], name="subscriptions_by_start"),
+            models.Index(fields=["ends_at"], name="subscriptions_by_end"),
+            models.Index(
+                fields=["-created_at", "-id"],
+                condition=Q(payment_pending=True),
+                name="subscriptions_awaiting_payment",
+            ),
+            models.Index(
+                fields=["trial_ends_at"],
+                condition=Q(trial_ends_at__isnull=False),
+                name="subscriptions_by_trial_end",
+            ),
             models.Index(
                 fields=["next_update_at"],
                 condition=Q(next_update_at__isnull=False),

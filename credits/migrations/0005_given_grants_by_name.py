@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('credits', '0003_scheduled_updates'),
+        ('credits', '0004_bulk_changes'),
     ]
 
     operations = [
