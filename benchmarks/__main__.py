@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import books, databases
 from benchmarks.figures import Table
 
-NAMES = ("consume", "reset", "history", "web", "lists")
+NAMES = ("consume", "reset", "history", "web", "lists", "catalog")
 
 
 def main() -> int:
@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
 
 def _run(name: str, opened: databases.Databases, table: Table, options: argparse.Namespace) -> None:
     # Models can be imported only now.
-    from benchmarks import consume, history, lists, reset, web
+    from benchmarks import catalog, consume, history, lists, reset, web
 
     full = options.full
     rounds = options.rounds or (7 if full else 3)
@@ -80,6 +80,11 @@ def _run(name: str, opened: databases.Databases, table: Table, options: argparse
         case "lists":
             customers = options.pools or (1_000_000 if full else 20_000)
             lists.measure(opened, table, lists.Sizes(customers, rounds))
+        case "catalog":
+            subscriptions = options.pools or (100_000 if full else 2_000)
+            packages, versions = (200, 50) if full else (20, 10)
+            sizes = catalog.Sizes(subscriptions, packages, versions, rounds)
+            catalog.measure(opened, table, sizes)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
 
+from catalog.models import Package, PackageVersion
 from credits import consumption, grants
 from credits.book import GrantType
 from credits.consumption import Demand
@@ -102,6 +103,38 @@ def copy_customer(customer: Customer, copies: int, *, first: int = 1) -> int:
             cursor.execute(statement)
         cursor.execute("ANALYZE")
     return shifts[Pool].first_new
+
+
+def copy_package(package: Package, copies: int, versions: int, now: datetime) -> None:
+    """Copy a published package, and let each copy have so many versions like its live one."""
+    original = PackageVersion.objects.get(pk=package.live_id)
+    parts: list[models.Model] = [*original.credit_entitlements.all(), *original.charges.all()]
+    rows = Package.objects.bulk_create(
+        _without_key(package, public_id=f"{package.public_id}-{number}", live=None, draft=None)
+        for number in range(1, copies + 1)
+    )
+    for number in range(1, versions + 1):
+        drafts = PackageVersion.objects.bulk_create(
+            _without_key(original, package=row, number=None, published_at=None) for row in rows
+        )
+        for part in parts:
+            type(part)._default_manager.bulk_create(
+                [_without_key(part, version=draft) for draft in drafts]
+            )
+        ids = [draft.pk for draft in drafts]
+        PackageVersion.objects.filter(pk__in=ids).update(number=number, published_at=now)
+        for row, draft in zip(rows, drafts, strict=True):
+            row.live = draft
+    Package.objects.bulk_update(rows, ["live"])
+
+
+def _without_key(row: models.Model, **changes: Any) -> Any:
+    """An unsaved copy of a row that differs in `changes`."""
+    fields = {each.attname: getattr(row, each.attname) for each in row._meta.concrete_fields}
+    for name, value in changes.items():
+        fields.pop(row._meta.get_field(name).attname)  # type: ignore[union-attr]
+        fields[name] = value
+    return type(row)(**{**fields, "id": None})
 
 
 class _Shift:

@@ -41,21 +41,15 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
     pool = filling.a_pool(timezone.now())
     filling.copy_customer(pool.customer, A_PAGE)
     pages = _pages(pool)
-    few = {name: _Asked(ask, sizes.rounds) for name, ask in pages.items()}
+    few = {name: PageTimes(ask, sizes.rounds) for name, ask in pages.items()}
     filling.copy_customer(pool.customer, sizes.customers - A_PAGE, first=A_PAGE + 1)
     databases.settle()
     for name, ask in pages.items():
-        many = _Asked(ask, sizes.rounds)
-        notes = "" if many.statements == few[name].statements else (
-            f"{many.statements} statements instead of {few[name].statements}"
-        )  # fmt: skip
-        table.add(
-            Figure(f"W4 {name}", "ms", many.milliseconds, few[name].milliseconds, 2,
-                   at_least=False, notes=notes)
-        )  # fmt: skip
+        many = PageTimes(ask, sizes.rounds)
+        table.add(many.beside(few[name], f"W4 {name}"))
 
 
-class _Asked:
+class PageTimes:
     """How long a page took, by the median of each round, and how many statements it sent."""
 
     def __init__(self, ask: Asked, rounds: int) -> None:
@@ -66,6 +60,14 @@ class _Asked:
             ask()
         self.statements = len(captured)
         self.milliseconds = [self._median(ask) for _ in range(rounds)]
+
+    def beside(self, few: "PageTimes", name: str) -> Figure:
+        """These times beside those of the same page when there was little to show."""
+        notes = ""
+        if self.statements != few.statements:
+            notes = f"{self.statements} statements instead of {few.statements}"
+        times = self.milliseconds, few.milliseconds
+        return Figure(name, "ms", *times, 2, at_least=False, notes=notes)
 
     def _median(self, ask: Asked) -> float:
         taken = []

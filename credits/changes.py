@@ -31,37 +31,68 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 def start(*, subscription: Subscription, actor: Actor, now: datetime) -> None:
     """Write the schedules of a new subscription, and issue what is due (R18, R23–R25)."""
-    apply(subscription=subscription, cause=Cause.START, resets=False, actor=actor, now=now)
+    apply(subscriptions=[subscription], cause=Cause.START, resets=False, actor=actor, now=now)
 
 
 def end(*, subscription: Subscription, actor: Actor, now: datetime) -> None:
     """Let the schedules end when the subscription does (R18, R32)."""
-    apply(subscription=subscription, cause=Cause.END, resets=False, actor=actor, now=now)
+    apply(subscriptions=[subscription], cause=Cause.END, resets=False, actor=actor, now=now)
 
 
 def apply(
-    *, subscription: Subscription, cause: Cause, resets: bool, actor: Actor, now: datetime
-) -> dict[int, Decimal]:
-    """Make the schedules say what the subscription now says, and do what is due.
+    *,
+    subscriptions: Sequence[Subscription],
+    cause: Cause,
+    resets: bool,
+    actor: Actor,
+    now: datetime,
+) -> dict[int, dict[int, Decimal]]:
+    """Make the schedules say what the subscriptions now say, and do what is due.
 
-    Returns what was granted by it at once, per credit type.
+    Returns what was granted by each at once, per credit type. However many there are, a
+    constant number of statements; but a few for each with a scheduled update.
 
     Args:
-        cause: why it changed; decides what happens to credits already given.
+        cause: why they changed; decides what happens to credits already given.
         resets: of a plan change, whether use starts afresh instead of being carried (R31).
     """
-    granted: dict[int, Decimal] = {}
-    today, upcoming = terms.at(subscription, now), terms.upcoming(subscription, now)
-    lookup = Lookup([today, *([upcoming.terms] if upcoming is not None else [])], holds=True)
-    steps = steps_of(
-        subscription, today, upcoming, cause=cause, resets=resets, now=now, lookup=lookup
+    agreed = terms.of_many(subscriptions, now)
+    lookup = Lookup(
+        (
+            each
+            for today, upcoming in agreed.values()
+            for each in (today, upcoming.terms if upcoming is not None else today)
+        ),
+        holds=True,
     )
-    locked = _lock_pools(subscription, steps, now)
-    if (begun_at := _latest_start(subscription, locked)) > now:
-        # Another host's clock is ahead of ours: what began by it runs, and time does not go back.
-        now = begun_at
-        today, upcoming = terms.at(subscription, now), terms.upcoming(subscription, now)
-        steps = steps_of(subscription, today, upcoming, cause=cause, resets=resets, now=now)
+    steps = {
+        each.pk: steps_of(
+            each, *agreed[each.pk], cause=cause, resets=resets, now=now, lookup=lookup
+        )
+        for each in subscriptions
+    }
+    locked = _lock_pools(subscriptions, steps, now)
+    granted: dict[int, dict[int, Decimal]] = {}
+    recorded_at = now
+    for subscription in subscriptions:
+        own, planned, at = locked[subscription.pk], steps[subscription.pk], now
+        if (begun_at := _latest_start(subscription, own)) > now:
+            # Another host's clock is ahead: what began by it runs, and time does not go back.
+            at = begun_at
+            today, upcoming = terms.at(subscription, at), terms.upcoming(subscription, at)
+            planned = steps_of(subscription, today, upcoming, cause=cause, resets=resets, now=at)
+        granted[subscription.pk] = _follow(subscription, planned, own, at)
+        recorded_at = max(recorded_at, at)
+    written = {each.row.pk: each for own in locked.values() for each in own}
+    ledger.write([written[pool_id] for pool_id in sorted(written)], actor=actor, now=recorded_at)
+    return granted
+
+
+def _follow(
+    subscription: Subscription, steps: Sequence["Step"], locked: list[LockedPool], now: datetime
+) -> dict[int, Decimal]:
+    """Edit the schedules of one subscription on paper and turn its pools; what was granted."""
+    granted: dict[int, Decimal] = {}
     elsewhere, here = _by_resource(locked, subscription)
     for locked_pool in elsewhere:
         _reconcile(locked_pool.state, [], steps[0].change)
@@ -70,11 +101,10 @@ def apply(
         credit_type_id = locked_pool.row.credit_type_id
         known = len(locked_pool.state.entries)
         plan(locked_pool.state, [step.of(credit_type_id) for step in steps])
-        if cause == Cause.TRANSFER:
+        if steps[0].change.cause == Cause.TRANSFER:
             _bring_use_along(locked_pool, elsewhere, subscription, now)
         timeline.turn(locked_pool.state, now)
         granted[credit_type_id] = granted_to(subscription.pk, locked_pool.state.entries[known:])
-    ledger.write(locked, actor=actor, now=now)
     return granted
 
 
@@ -244,25 +274,26 @@ def _step(change: Change, agreed: Terms, lookup: Lookup) -> Step:
 
 
 def _lock_pools(
-    subscription: Subscription, steps: Iterable[Step], now: datetime
-) -> list[LockedPool]:
-    """All pools that the subscription gives to, will or did, brought up to now."""
-    known = set(
-        Schedule.objects.filter(subscription=subscription, ended=False).values_list(
-            "pool_id", flat=True
-        )
+    subscriptions: Sequence[Subscription], steps: Mapping[int, Sequence[Step]], now: datetime
+) -> dict[int, list[LockedPool]]:
+    """For each subscription the pools that it gives to, will or did, brought up to now."""
+    known = Schedule.objects.filter(
+        subscription__in=[each.pk for each in subscriptions], ended=False
     )
-    wanted = {credit_type_id for step in steps for credit_type_id in step.given}
-    opened = {
-        pools.open_pool(
-            customer_id=subscription.customer_id,
-            credit_type_id=credit_type_id,
-            resource_id=subscription.resource_id,
-            now=now,
-        )
-        for credit_type_id in sorted(wanted)
-    }
-    return pools.lock_several(known | opened, now, with_schedules=True)
+    touched = set(known.values_list("subscription_id", "pool_id"))
+    wanted = [
+        (each.pk, (each.customer_id, credit_type_id, each.resource_id))
+        for each in subscriptions
+        for credit_type_id in {key for step in steps[each.pk] for key in step.given}
+    ]
+    opened = pools.open_several({owner for _, owner in wanted}, now)
+    touched |= {(pk, opened[owner]) for pk, owner in wanted}
+    locked = pools.lock_several({pool_id for _, pool_id in touched}, now, with_schedules=True)
+    by_id = {locked_pool.row.pk: locked_pool for locked_pool in locked}
+    found: dict[int, list[LockedPool]] = {each.pk: [] for each in subscriptions}
+    for pk, pool_id in sorted(touched):
+        found[pk].append(by_id[pool_id])
+    return found
 
 
 def _by_resource(

@@ -109,9 +109,8 @@ def _write_schedules(locked_pools: Sequence[LockedPool]) -> None:
             state.changed = False
     # What ends makes room for what lasts in its place.
     posting.update(posting.SCHEDULES, changed)
-    for pool_id, state in new:
-        row = _schedule_row(pool_id, state)
-        row.save(force_insert=True)
+    rows = Schedule.objects.bulk_create(_schedule_row(pool_id, state) for pool_id, state in new)
+    for row, (_, state) in zip(rows, new, strict=True):
         state.pk = row.pk
 
 

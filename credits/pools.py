@@ -81,6 +81,47 @@ def open_pool(
     return pool.pk
 
 
+Owner = tuple[int, int, int | None]
+"""Whose pool of what: a customer, a credit type, and a resource or none."""
+
+
+def open_several(owners: Collection[Owner], now: datetime) -> dict[Owner, int]:
+    """As `open_pool`, for many, in a constant number of statements."""
+    opened = _opened(owners)
+    missing = sorted(
+        set(owners) - opened.keys(), key=lambda owner: (owner[0], owner[1], owner[2] or 0)
+    )
+    if missing:
+        # Somebody else may open the same one: then theirs is the one.
+        Pool.objects.bulk_create(
+            [
+                Pool(
+                    customer_id=customer_id,
+                    credit_type_id=credit_type_id,
+                    resource_id=resource_id,
+                    created_at=now,
+                )
+                for customer_id, credit_type_id, resource_id in missing
+            ],
+            ignore_conflicts=True,
+        )
+        opened = _opened(owners)
+    return opened
+
+
+def _opened(owners: Collection[Owner]) -> dict[Owner, int]:
+    rows = Pool.objects.filter(
+        customer_id__in={customer_id for customer_id, _, _ in owners},
+        credit_type_id__in={credit_type_id for _, credit_type_id, _ in owners},
+    )
+    return {
+        (customer_id, credit_type_id, resource_id): pk
+        for customer_id, credit_type_id, resource_id, pk in rows.values_list(
+            "customer_id", "credit_type_id", "resource_id", "pk"
+        )
+    }
+
+
 def locate(*, customer_id: str, credit_type_id: str, resource_id: str | None, now: datetime) -> int:
     """The id of the pool that these public ids name; made if it is the first time (R42).
 

@@ -1,5 +1,6 @@
 """What follows for credits when the apps to the left change something."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -36,16 +37,16 @@ def issue_first_grants(
 def follow_change(
     sender: Any,
     *,
-    subscription: Subscription,
+    subscriptions: Sequence[Subscription],
     cause: Cause,
     actor: Actor,
     now: datetime,
     resets: bool = False,
     **_: Any,
-) -> dict[int, Decimal]:
-    """What a subscription includes changed (R14, R26–R31); answers what was granted at once."""
+) -> dict[int, dict[int, Decimal]]:
+    """What subscriptions include changed (R14, R26–R31); answers what was granted at once."""
     return changes.apply(
-        subscription=subscription, cause=cause, resets=resets, actor=actor, now=now
+        subscriptions=subscriptions, cause=cause, resets=resets, actor=actor, now=now
     )
 
 

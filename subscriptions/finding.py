@@ -1,6 +1,9 @@
 """Subscriptions are found and locked here, and placed in their billing periods (R19)."""
 
+from collections.abc import Collection
 from datetime import datetime
+
+from django.db import connection
 
 from catalog.models import BillingPeriod
 from subscriptions import customers, periods, scheduled
@@ -68,11 +71,25 @@ def lock_row(pk: int, now: datetime) -> Subscription:
     # Locked before it is joined: a row that another transaction points elsewhere while
     # PostgreSQL waits for it matches nothing that was joined before, and would be missing.
     Subscription.objects.select_for_update().values_list("pk").get(pk=pk)
-    subscription = Subscription.objects.select_related(
-        "customer", "paying_customer", "product", "resource", "plan", "plan_version"
-    ).get(pk=pk)
-    scheduled.write_down(subscription, now)
+    (subscription,) = _locked_rows([pk], now)
     return subscription
+
+
+def lock_free_rows(pks: Collection[int], now: datetime) -> list[Subscription]:
+    """As `lock_row`, of those that nobody else holds: whoever waited would let others wait."""
+    skips = connection.features.has_select_for_update_skip_locked
+    rows = Subscription.objects.select_for_update(skip_locked=skips).filter(pk__in=pks)
+    return _locked_rows(list(rows.order_by("pk").values_list("pk", flat=True)), now)
+
+
+def _locked_rows(pks: Collection[int], now: datetime) -> list[Subscription]:
+    rows = Subscription.objects.select_related(
+        "customer", "paying_customer", "product", "resource", "plan", "plan_version"
+    )
+    found = list(rows.filter(pk__in=pks).order_by("pk"))
+    for subscription in found:
+        scheduled.write_down(subscription, now)
+    return found
 
 
 def refuse_ended(subscription: Subscription, now: datetime) -> None:

@@ -5,7 +5,6 @@ on where it was however it was interrupted. The apps to the right say what would
 functions that will do it.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,12 +20,10 @@ from subscriptions.models import (
     ImpactRow,
     ImpactStatus,
     Subscription,
-    SubscriptionAddon,
-    SubscriptionEntitlement,
 )
 from subscriptions.periods import MONTHS
 from subscriptions.signals import migration_previewed
-from subscriptions.terms import Attached, Terms, Upcoming
+from subscriptions.terms import Terms, Upcoming
 from workspace import activity
 from workspace.actors import Actor
 from workspace.acts import act
@@ -222,21 +219,10 @@ def _migrations(
     subscriptions: Sequence[Subscription], version: PackageVersion, now: datetime
 ) -> list[Migration]:
     """The subscriptions with the terms they would have on `version`, in memory only."""
-    pks = [subscription.pk for subscription in subscriptions]
-    addons: dict[int, list[Attached]] = defaultdict(list)
-    rows = SubscriptionAddon.objects.filter(subscription__in=pks).select_related("version")
-    for row in rows.order_by("attached_at", "pk"):
-        addons[row.subscription_id].append(Attached(row.version, row.quantity, row.attached_at))
-    values: dict[int, list[SubscriptionEntitlement]] = defaultdict(list)
-    for value in SubscriptionEntitlement.objects.filter(subscription__in=pks):
-        values[value.subscription_id].append(value)
+    agreed = terms.of_many(subscriptions, now)
     migrations = []
     for subscription in subscriptions:
-        pk = subscription.pk
-        today = Terms(subscription.plan_version, tuple(addons[pk]), tuple(values[pk]))
-        upcoming = None
-        if subscription.next_update_at is not None:
-            today, upcoming = terms.at(subscription, now), terms.upcoming(subscription, now)
+        today, upcoming = agreed[subscription.pk]
         if upcoming is not None:
             upcoming = replace(upcoming, terms=_on(upcoming.terms, version))
         migrations.append(Migration(subscription, _on(today, version), upcoming))

@@ -1,6 +1,6 @@
 """What is remembered and told about a subscription; steps of verbs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -9,6 +9,7 @@ from subscriptions.causes import Cause
 from subscriptions.models import Subscription
 from subscriptions.signals import subscription_changed
 from workspace import activity
+from workspace.activity import Happened
 from workspace.actors import Actor
 
 
@@ -21,13 +22,22 @@ def record(
     now: datetime,
 ) -> None:
     """Remember what happened to a subscription, and to its customer (R53)."""
-    activity.record(
+    record_several(event, [(locked_subscription, payload)], actor=actor, now=now)
+
+
+def record_several(
+    event: str,
+    happenings: Iterable[tuple[Subscription, Mapping[str, Any]]],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """As `record`, for many locked subscriptions."""
+    activity.record_several(
         event,
-        subject=locked_subscription,
+        [Happened(each, payload, each.customer.public_id) for each, payload in happenings],
         actor=actor,
         now=now,
-        payload=payload,
-        customer=locked_subscription.customer.public_id,
     )
 
 
@@ -43,15 +53,29 @@ def tell(
 
     Answers what was granted at once, per credit type.
     """
+    told = tell_several([locked_subscription], cause, resets=resets, actor=actor, now=now)
+    return told[locked_subscription.pk]
+
+
+def tell_several(
+    locked_subscriptions: Sequence[Subscription],
+    cause: Cause,
+    *,
+    resets: bool = False,
+    actor: Actor,
+    now: datetime,
+) -> dict[int, dict[int, Decimal]]:
+    """As `tell`, of many subscriptions that changed for one cause; answers by their keys."""
     answers = subscription_changed.send(
         sender=Subscription,
-        subscription=locked_subscription,
+        subscriptions=locked_subscriptions,
         cause=cause,
         resets=resets,
         actor=actor,
         now=now,
     )
-    granted: dict[int, Decimal] = {}
+    granted: dict[int, dict[int, Decimal]] = {each.pk: {} for each in locked_subscriptions}
     for _, answer in answers:
-        granted |= cast(dict[int, Decimal], answer or {})
+        for pk, amounts in cast(dict[int, dict[int, Decimal]], answer or {}).items():
+            granted[pk] |= amounts
     return granted

@@ -1,6 +1,7 @@
 """Subscriptions move to another version of what they have (R10, R12–R14)."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from decimal import Decimal
@@ -31,9 +32,11 @@ from subscriptions.previews import Planned, Preview, preview_of
 from workspace import activity, runs
 from workspace.actors import Actor
 from workspace.acts import act, together
-from workspace.errors import Busy, Conflict, UnknownObject
+from workspace.errors import Conflict, UnknownObject
 from workspace.json import plain
 from workspace.models.runs import in_the_name_of
+
+logger = logging.getLogger(__name__)
 
 
 class UnknownRollout(UnknownObject):
@@ -50,10 +53,6 @@ class OtherStateReviewed(Conflict):
 
 class RolloutRunning(Conflict):
     """The package has a rollout that is not finished."""
-
-
-class ChangedLater(Busy):
-    """The subscription changed after the clock was read, perhaps by another host's clock."""
 
 
 class NothingToMigrate(Conflict):
@@ -86,7 +85,7 @@ def announce(
     report = None if report_id is None else _reviewed(version, report_id)
     for subscription in _unstarted(version, now):
         locked = finding.lock_row(subscription.pk, now)
-        _stand_on(locked, version)
+        _stand_on([locked], version, now)
         news.tell(locked, Cause.MIGRATION, actor=actor, now=now)
     for pk in scheduled.naming(version.package):
         locked = finding.lock_row(pk, now)
@@ -199,6 +198,19 @@ def begin(*, run_id: int) -> None:
     )
 
 
+def move_several(*, run: RolloutRun, subscription_pks: Collection[int], now: datetime) -> int:
+    """Move subscriptions to the version of a publication, together; say how many (R12, R14).
+
+    A batch that fails is gone through one by one, so that one in trouble does not hold up the
+    others.
+    """
+    try:
+        return _move(run_id=run.pk, subscription_pks=subscription_pks, now=now)
+    except Exception:
+        logger.warning("A batch of a rollout failed; its subscriptions are moved one by one.")
+    return sum(move(run=run, subscription_pk=pk, now=now) for pk in subscription_pks)
+
+
 def move(*, run: RolloutRun, subscription_pk: int, now: datetime) -> bool:
     """Move one subscription to the version of a run and note what came of it (R12, R14).
 
@@ -210,7 +222,7 @@ def move(*, run: RolloutRun, subscription_pk: int, now: datetime) -> bool:
         if run.kind == RolloutKind.MIGRATION:
             together(lambda: _migrate(run, subscription_pk, now))
         else:
-            _move(run_id=run.pk, subscription_pk=subscription_pk, now=now)
+            _move(run_id=run.pk, subscription_pks=[subscription_pk], now=now)
 
     def note_failure(message: str) -> None:
         _note_failure(run_id=run.pk, subscription_pk=subscription_pk, message=message, now=now)
@@ -393,33 +405,44 @@ def _migrate_later(
 
 
 @act
-def _move(*, run_id: int, subscription_pk: int, now: datetime) -> None:
-    """One subscription, one transaction; what another worker has done is left alone."""
-    run = RolloutRun.objects.select_related("version", "package", "report").get(pk=run_id)
-    subscription = finding.lock_row(subscription_pk, now)
-    still_behind = behind(run.version, now).filter(pk=subscription_pk).exists()
-    if run.finished_at is not None or not still_behind or _is_noted(run, subscription_pk):
-        return
-    changed_at = subscription.updated_at
-    if changed_at > now:
-        # It changed after this sweep read the clock: the next one moves it.
-        raise ChangedLater("The subscription changed meanwhile.")
-    before = _stand_on(subscription, run.version)
-    subscription.updated_at = now
-    subscription.save(update_fields=["updated_at"])
-    payload = {"package": run.package.public_id, "version": [before, run.version.number]}
-    news.record("subscription.migrated", subscription, payload, actor=run.actor, now=now)
-    given = news.tell(subscription, Cause.MIGRATION, actor=run.actor, now=now)
-    granted = _by_name(given)
-    RolloutResult.objects.create(
-        run=run,
-        subscription=subscription,
-        outcome=RolloutOutcome.SUCCEEDED,
-        granted=granted,
-        changed_since_review=run.report is not None
-        and _is_other_than_reviewed(run.report, subscription_pk, changed_at, granted),
-        created_at=now,
+def _move(*, run_id: int, subscription_pks: Collection[int], now: datetime) -> int:
+    """Many subscriptions, one transaction; say how many moved.
+
+    Left alone is what another worker has done, what somebody changes at this moment, and what
+    changed after this sweep read the clock: the next one moves it.
+    """
+    run = RolloutRun.objects.select_related("version__package", "report").get(pk=run_id)
+    locked = [] if run.finished_at else finding.lock_free_rows(subscription_pks, now)
+    behind_pks = set(
+        waiting(run, now).filter(pk__in=[each.pk for each in locked]).values_list("pk", flat=True)
     )
+    moving = [each for each in locked if each.pk in behind_pks and each.updated_at <= now]
+    if not moving:
+        return 0
+    changed_at = {each.pk: each.updated_at for each in moving}
+    before = _stand_on(moving, run.version, now)
+    public_id, number = run.package.public_id, run.version.number
+    news.record_several(
+        "subscription.migrated",
+        [(each, {"package": public_id, "version": [before[each.pk], number]}) for each in moving],
+        actor=run.actor,
+        now=now,
+    )
+    given = news.tell_several(moving, Cause.MIGRATION, actor=run.actor, now=now)
+    granted = _by_name(given)
+    differing = _other_than_reviewed(run.report, changed_at, granted) if run.report else set()
+    RolloutResult.objects.bulk_create(
+        RolloutResult(
+            run=run,
+            subscription=each,
+            outcome=RolloutOutcome.SUCCEEDED,
+            granted=granted[each.pk],
+            changed_since_review=each.pk in differing,
+            created_at=now,
+        )
+        for each in moving
+    )
+    return len(moving)
 
 
 def _migrate(run: RolloutRun, subscription_pk: int, now: datetime) -> None:
@@ -460,18 +483,24 @@ def _note_failure(*, run_id: int, subscription_pk: int, message: str, now: datet
     )
 
 
-def _stand_on(locked_subscription: Subscription, version: PackageVersion) -> int | None:
-    """Store `version` in place of the one it has; prices stay (R10). Answers the old number."""
+def _stand_on(
+    locked_subscriptions: Sequence[Subscription], version: PackageVersion, now: datetime
+) -> dict[int, int | None]:
+    """Store `version` in place of the one they have; prices stay (R10). Answers the old numbers."""
+    pks = [each.pk for each in locked_subscriptions]
+    rows = Subscription.objects.filter(pk__in=pks)
     if version.package.kind == PackageKind.PLAN:
-        before = locked_subscription.plan_version.number
-        locked_subscription.plan_version = version
-        locked_subscription.save(update_fields=["plan_version"])
-        return before
-    row = SubscriptionAddon.objects.select_related("version").get(
-        subscription=locked_subscription, addon=version.package_id
-    )
-    before, row.version = row.version.number, version
-    row.save(update_fields=["version"])
+        before = {each.pk: each.plan_version.number for each in locked_subscriptions}
+        rows.update(plan_version=version, updated_at=now)
+    else:
+        attached = SubscriptionAddon.objects.filter(subscription__in=pks, addon=version.package_id)
+        before = dict(attached.values_list("subscription_id", "version__number"))
+        attached.update(version=version)
+        rows.update(updated_at=now)
+    for each in locked_subscriptions:
+        each.updated_at = now
+        if version.package.kind == PackageKind.PLAN:
+            each.plan_version = version
     return before
 
 
@@ -507,21 +536,35 @@ def _reviewed(version: PackageVersion, report_id: int) -> ImpactReport:
     return report
 
 
-def _is_other_than_reviewed(
-    report: ImpactReport, subscription_pk: int, changed_at: datetime, granted: dict[str, str]
-) -> bool:
-    """Whether a subscription changed since the review, or got what that did not show."""
-    row = ImpactRow.objects.filter(report=report, subscription=subscription_pk).first()
-    if row is None or changed_at > report.computed_at:
-        return True
-    shown = {each["credit_type"]: each["granted"] for each in row.effects}
-    return {name: amount for name, amount in shown.items() if amount != "0"} != granted
+def _other_than_reviewed(
+    report: ImpactReport,
+    changed_at: Mapping[int, datetime],
+    granted: Mapping[int, dict[str, str]],
+) -> set[int]:
+    """Which subscriptions changed since the review, or got what that did not show."""
+    rows = ImpactRow.objects.filter(report=report, subscription__in=list(changed_at))
+    shown = {
+        pk: {each["credit_type"]: each["granted"] for each in effects if each["granted"] != "0"}
+        for pk, effects in rows.values_list("subscription_id", "effects")
+    }
+    return {
+        pk
+        for pk, instant in changed_at.items()
+        if instant > report.computed_at or shown.get(pk) != granted[pk]
+    }
 
 
-def _by_name(given: dict[int, Decimal]) -> dict[str, str]:
-    """What was granted, by public id and in digits; nothing is left out."""
-    types = CreditType.objects.filter(pk__in=[key for key, amount in given.items() if amount])
-    return {each.public_id: plain(given[each.pk]) for each in types.order_by("public_id")}
+def _by_name(given: Mapping[int, Mapping[int, Decimal]]) -> dict[int, dict[str, str]]:
+    """What was granted to each, by public id and in digits; nothing is left out."""
+    types = CreditType.objects.in_bulk({key for amounts in given.values() for key in amounts})
+    return {
+        pk: {
+            types[key].public_id: plain(amount)
+            for key, amount in sorted(amounts.items(), key=lambda item: types[item[0]].public_id)
+            if amount
+        }
+        for pk, amounts in given.items()
+    }
 
 
 def _lock(run_id: int) -> RolloutRun:
@@ -547,10 +590,6 @@ def _has_earlier(version: PackageVersion) -> Q:
         addon=version.package_id, version__number__lt=version.number
     )
     return Q(pk__in=rows.values("subscription"))
-
-
-def _is_noted(run: RolloutRun, subscription_pk: int) -> bool:
-    return RolloutResult.objects.filter(run=run, subscription=subscription_pk).exists()
 
 
 def _finish(run: RolloutRun, status: RolloutStatus, now: datetime) -> None:

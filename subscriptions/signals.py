@@ -4,9 +4,11 @@ Told inside the transaction of the change, after the subscription's rows are sav
 sent with sender Subscription and `subscription`, `actor`, `now`:
 
 `subscription_started`: it was created; it may start later (R18).
-`subscription_changed`: what it includes, or when, changed. Also `cause`, a
+`subscription_changed`: what it includes, or when, changed. `subscriptions` in place of
+    `subscription`: many may change at once, for one cause. Also `cause`, a
     `subscriptions.causes.Cause`, and `resets`: of a plan change, whether use starts afresh
-    instead of being carried over (R31).
+    instead of being carried over (R31). A receiver may answer what it granted at once: by
+    the key of the subscription, then of the credit type.
 `subscription_ended`: its end is set or reached (R32).
 
 Asked, with nothing written:

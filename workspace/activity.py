@@ -1,8 +1,8 @@
 """Records what happened, in the transaction in which it happens (R53, X20)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import models
 
@@ -38,19 +38,41 @@ def record(
     `payload` holds what a reader needs to understand it: old and new values, a reason.
     Never a secret. `customer` is the public id of the customer it concerns, if any.
     """
-    kind, public_id = subject if isinstance(subject, tuple) else subject_of(subject)
-    Activity.objects.create(
-        event=event,
-        subject_kind=kind,
-        subject_id=public_id,
-        customer=customer,
-        actor_kind=actor.kind,
-        actor_id=actor.identifier,
-        actor_name=actor.name,
-        trace_id=current_trace_id(),
-        payload=dict(payload or {}),
-        created_at=now,
-    )
+    happened = Happened(subject, payload or {}, customer)
+    record_several(event, [happened], actor=actor, now=now)
+
+
+class Happened(NamedTuple):
+    """What happened to one of many objects; as in `record`."""
+
+    subject: models.Model | tuple[str, str]
+    payload: Mapping[str, Any]
+    customer: str | None
+
+
+def record_several(
+    event: str, happenings: Iterable[Happened], *, actor: Actor, now: datetime
+) -> None:
+    """As `record`, of many objects to which the same happened, in one statement."""
+    trace_id = current_trace_id()
+    rows = []
+    for subject, payload, customer in happenings:
+        kind, public_id = subject if isinstance(subject, tuple) else subject_of(subject)
+        rows.append(
+            Activity(
+                event=event,
+                subject_kind=kind,
+                subject_id=public_id,
+                customer=customer,
+                actor_kind=actor.kind,
+                actor_id=actor.identifier,
+                actor_name=actor.name,
+                trace_id=trace_id,
+                payload=dict(payload),
+                created_at=now,
+            )
+        )
+    Activity.objects.bulk_create(rows)
 
 
 def for_subject(kind: str, public_id: str) -> ActivityQuerySet:

@@ -51,6 +51,22 @@ class Worked:
     looked_at_all: bool
 
 
+def work_off_together(
+    next_batch: Callable[[int], Sequence[int]],
+    work: Callable[[Sequence[int]], int],
+    *,
+    until: float,
+) -> Worked:
+    """As `work_off`, for rows that are worked on a batch at a time; `work` counts them."""
+    tried = last = 0
+    while batch := next_batch(last):
+        if time.monotonic() >= until:
+            return Worked(tried, looked_at_all=False)
+        tried += work(batch)
+        last = batch[-1]
+    return Worked(tried, looked_at_all=True)
+
+
 def work_off(
     next_batch: Callable[[int], Sequence[int]],
     work: Callable[[int], bool],

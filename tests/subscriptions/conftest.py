@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,8 +24,11 @@ def told() -> Iterator[list[Told]]:
     def started(subscription: Subscription, **kwargs: Any) -> None:
         said.append(Told("started", subscription.public_id))
 
-    def changed(subscription: Subscription, **kwargs: Any) -> None:
-        said.append(Told("changed", subscription.public_id, kwargs["cause"], kwargs["resets"]))
+    def changed(subscriptions: Sequence[Subscription], **kwargs: Any) -> None:
+        said.extend(
+            Told("changed", subscription.public_id, kwargs["cause"], kwargs["resets"])
+            for subscription in subscriptions
+        )
 
     def ended(subscription: Subscription, **kwargs: Any) -> None:
         said.append(Told("ended", subscription.public_id))

@@ -1,8 +1,11 @@
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from catalog import drafts, prices, publishing
 from catalog.models import Package, PackageVersion
@@ -193,6 +196,32 @@ class TestRollOut:
 
         assert versions() == [2] * 5
 
+    def test_takes_a_constant_number_of_queries_for_a_batch(self, django_assert_num_queries):
+        """However many subscriptions there are, and whatever they are granted."""
+        credit_type, new = a_credit_type(), a_credit_type()
+        plan = a_published_plan(entitlements=[some_credits(credit_type)])
+        for _ in range(12):
+            a_subscription(plan=plan)
+        a_new_version(
+            plan,
+            entitlements=[some_credits(credit_type, 6000), some_credits(new, 7)],
+            audience=Audience.ALL_CUSTOMERS,
+            now=NOW + DAY,
+        )
+        run = RolloutRun.objects.get()
+        first, *others = rollout.next_batch(run, LATER, at_most=12)
+        with CaptureQueriesContext(connection) as alone:
+            assert rollout.move_several(run=run, subscription_pks=[first], now=LATER) == 1
+
+        # SQLite, which has no network to cross, adds the grants one by one.
+        grants = 2 * 10 if connection.vendor == "sqlite" else 0
+        with django_assert_num_queries(len(alone) + grants):
+            assert rollout.move_several(run=run, subscription_pks=others, now=LATER) == 11
+
+        assert versions() == [2] * 12
+        granted = {credit_type.public_id: "1000", new.public_id: "7"}
+        assert [result.granted for result in run.results.all()] == [granted] * 12
+
     def test_moves_a_subscription_once_though_two_workers_try(self, told):
         plan = a_published_plan()
         subscription = a_subscription(plan=plan)
@@ -212,10 +241,10 @@ def stubborn():
     """Refuses every change of the subscriptions whose id is in the set."""
     refused: dict[str, type[Exception]] = {}
 
-    def refuse(subscription: Subscription, **kwargs: Any) -> None:
-        error = refused.get(subscription.public_id)
-        if error is not None:
-            raise error("No.")
+    def refuse(subscriptions: Sequence[Subscription], **kwargs: Any) -> None:
+        for subscription in subscriptions:
+            if error := refused.get(subscription.public_id):
+                raise error("No.")
 
     subscription_changed.connect(refuse, weak=False)
     yield refused
@@ -353,10 +382,10 @@ class TestRetry:
         publish(plan)
         stand_on = rollout._stand_on
 
-        def trip(subscription: Subscription, version: PackageVersion) -> int | None:
-            if subscription.pk == first.pk:
+        def trip(locked: Sequence[Subscription], *arguments: Any) -> dict[int, int | None]:
+            if first in locked:
                 raise Conflict("No.")
-            return stand_on(subscription, version)
+            return stand_on(locked, *arguments)
 
         with monkeypatch.context() as patch:
             patch.setattr(rollout, "_stand_on", trip)
