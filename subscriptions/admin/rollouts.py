@@ -130,6 +130,7 @@ class RolloutPage(ObjectPage):
                 ("When", "At the end of each billing period" if run.at_period_end else ""),
                 ("Begun", instant(run.created_at)),
                 ("By", run.actor_name),
+                ("Reviewed", self._reviewed()),
                 ("Finished", instant(run.finished_at) if run.finished_at else ""),
             ],
             "moved": run.moved,  # type: ignore[attr-defined]
@@ -142,6 +143,15 @@ class RolloutPage(ObjectPage):
             "results": list(ordered[:MOST_RESULTS]),
             "most": MOST_RESULTS,
         }
+
+    def _reviewed(self) -> str:
+        """Which preview it is bound to; honest where there was none."""
+        run = self.object
+        if run.kind != RolloutKind.PUBLICATION:
+            return ""
+        if run.report is None:
+            return "Without a preview of its impact, so no result can be compared with one"
+        return f"With the preview as of {instant(run.report.computed_at)}"
 
 
 @admin.register(RolloutRun)

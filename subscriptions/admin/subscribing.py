@@ -9,7 +9,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 
 from catalog import wording
-from catalog.models import BillingPeriod, Coupon, Package, PackageVersion, Product, TrialEnd
+from catalog.models import BillingPeriod, Package, PackageVersion, Product, TrialEnd
 from catalog.prices import base_prices
 from subscriptions import finding, previews, provisioning
 from subscriptions.admin import words
@@ -126,11 +126,7 @@ class SubscribeForm(PartsForm):
             help_text="Nothing is granted until the subscription is marked as paid.",
         )
         self.grow("payment_pending", payment)
-        coupons = [
-            (coupon.public_id, f"{coupon.name}: {wording.discount(coupon)}")
-            for coupon in Coupon.objects.active()
-        ]
-        if coupons:
+        if coupons := words.coupon_choices():
             choices = [("", "None"), *coupons]
             self.grow("coupon", forms.ChoiceField(choices=choices, required=False))
 

@@ -20,6 +20,7 @@ from subscriptions import cancellation, finding, rollout, searching, transfer, u
 from subscriptions.admin import words
 from subscriptions.admin.updating import UpdatePage
 from subscriptions.cancellation import CancellationAction
+from subscriptions.discounts import Discount
 from subscriptions.models import Status, Subscription, SubscriptionAddon
 from subscriptions.previews import preview_of_stored
 from workspace.actors import Actor
@@ -47,6 +48,18 @@ class DelegateForm(DialogForm):
         max_length=255,
         help_text="Whoever pays from now on. The customer's own ID takes a delegation back.",
     )
+
+
+class CouponForm(DialogForm):
+    """Which coupon a subscription is to have."""
+
+    coupon = forms.ChoiceField(help_text="In place of the one it has. Prices stay.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["coupon"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = words.coupon_choices()
 
 
 class CancelForm(DialogForm):
@@ -375,6 +388,24 @@ class SubscriptionAdmin(WorkspaceAdmin):
         """Take a scheduled update back."""
         updates.cancel_scheduled(subscription_id=subscription.public_id, actor=actor, now=now)
         return "The scheduled update is canceled."
+
+    @button(
+        "Change coupon",
+        permission="subscriptions.change_subscription",
+        form=CouponForm,
+        icon="sell",
+        description="The subscription has this coupon from now on, for as long as it lasts.",
+        is_available=lasts,
+    )
+    def change_coupon(
+        self, subscription: Subscription, form: CouponForm, actor: Actor, now: datetime
+    ) -> str:
+        """Give it a coupon in place of the one it has."""
+        coupon = Discount(form.cleaned_data["coupon"])
+        changed = updates.update(
+            subscription_id=subscription.public_id, coupon=coupon, actor=actor, now=now
+        )
+        return f"The subscription has the coupon {words.coupon(changed, now)}."
 
     @button(
         "Transfer",

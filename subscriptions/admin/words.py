@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.db.models import F
 
 from catalog import wording
-from catalog.models import BillingPeriod, FeatureEntitlement
+from catalog.models import BillingPeriod, Coupon, FeatureEntitlement
 from subscriptions import entitlements, finding, previews, promotions
 from subscriptions.entitlements import CreditSource, EffectiveFeature, FeatureSource
 from subscriptions.models import (
@@ -182,6 +182,14 @@ def _links(subscription: Subscription) -> list[Link]:
 def cadence(subscription: Subscription) -> str:
     """How often it is billed."""
     return BillingPeriod(subscription.billing_period or BillingPeriod.MONTHLY).label
+
+
+def coupon_choices() -> list[tuple[str, str]]:
+    """The coupons that a subscription may be given: id, and "Launch offer: 20 %"."""
+    return [
+        (coupon.public_id, f"{coupon.name}: {wording.discount(coupon)}")
+        for coupon in Coupon.objects.active()
+    ]
 
 
 def coupon(subscription: Subscription, now: datetime) -> str:

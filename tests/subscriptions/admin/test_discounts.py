@@ -1,5 +1,9 @@
-from subscriptions.models import SubscriptionCoupon
-from tests.builders import a_coupon, a_customer
+from catalog import archiving
+from subscriptions.discounts import Discount
+from subscriptions.models import Subscription, SubscriptionCoupon
+from tests.builders import NOW, a_coupon, a_customer, a_subscription
+from tests.workspace.admin.conftest import words
+from workspace.actors import SYSTEM
 
 
 class TestSubscribe:
@@ -27,3 +31,37 @@ class TestSubscribe:
 
         assert customer.subscriptions.count() == 1
         assert not SubscriptionCoupon.objects.exists()
+
+
+class TestChangeCoupon:
+    def test_puts_another_one_in_its_place(self, support):
+        a_coupon("Launch offer", public_id="launch")
+        a_coupon("Loyalty", public_id="loyalty", percent_off=5)
+        subscription = a_subscription(coupon=Discount("launch"))
+
+        answer = support.press(page_of(subscription), coupon="loyalty")
+
+        assert words(answer) == ["The subscription has the coupon Loyalty: 5 %."]
+        row = SubscriptionCoupon.objects.get(removed_at=None)
+        assert row.coupon.public_id == "loyalty"
+
+    def test_refuses_what_is_archived(self, support):
+        coupon = a_coupon("Launch offer", public_id="launch")
+        subscription = a_subscription()
+        archiving.archive_coupon(coupon_id=coupon.pk, actor=SYSTEM, now=NOW)
+
+        answer = support.post(page_of(subscription), {"coupon": "launch"})
+
+        assert "coupon" in answer.context["form"].errors
+        assert not SubscriptionCoupon.objects.exists()
+
+    def test_is_not_for_readers(self, reader):
+        a_coupon("Launch offer", public_id="launch")
+        subscription = a_subscription()
+
+        assert reader.post(page_of(subscription), {"coupon": "launch"}).status_code == 403
+        assert not SubscriptionCoupon.objects.exists()
+
+
+def page_of(subscription: Subscription) -> str:
+    return f"/admin/subscriptions/subscription/{subscription.pk}/change-coupon/"

@@ -399,6 +399,14 @@ class TestRollouts:
         assert (before["moved"], before["left"]) == (0, 1)
         assert (after["moved"], after["failed"], after["left"]) == (1, 0, 0)
 
+    def test_say_that_nobody_looked_at_what_they_would_do(self, administrator_and_rollout):
+        """R12: without a preview, no result is called other than reviewed."""
+        visitor, run = administrator_and_rollout
+
+        facts = dict(visitor.get(f"{ROLLOUTS}{run.pk}/change/").context["facts"])
+
+        assert facts["Reviewed"].startswith("Without a preview of its impact")
+
     def test_can_be_canceled(self, administrator_and_rollout):
         visitor, run = administrator_and_rollout
 
