@@ -72,7 +72,8 @@ class ScheduleState:
 
     `mark` is everything granted in the current period and never falls; `given_back` is
     what changes voided of it; `used_elsewhere` is what the source gave in that period in
-    pools it was transferred from and did not get back. The period is [`period_starts_at`,
+    pools it was transferred from and did not get back. `amount` is that of all its `units`
+    together, None where nobody noted them. The period is [`period_starts_at`,
     `next_at`); both are None until the schedule has started.
 
     What a scheduled update of the subscription does stands beside the terms of today, so
@@ -86,6 +87,7 @@ class ScheduleState:
     source_is_addon: bool
     name: str = ""
     amount: Decimal
+    units: Decimal | None = None
     cadence: str
     anchor_at: datetime
     starts_at: datetime
@@ -163,6 +165,8 @@ class GrantState:
     period_starts_at: datetime | None = None
     period_ends_at: datetime | None = None
     mark_before: Decimal | None = None
+    period_amount: Decimal | None = None
+    units: Decimal | None = None
     name: str = ""
     details: dict[str, Any] | None = None
     changed: bool = False

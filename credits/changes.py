@@ -564,6 +564,7 @@ def _adjust(pool: PoolState, schedule: ScheduleState, allowance: Allowance, span
     """
     schedule.name = allowance.source.name
     schedule.amount = allowance.amount
+    schedule.units = recurring.units_of(allowance.source)
     schedule.is_granted = allowance.source.is_granted
     schedule.has_soft_limit = allowance.source.has_soft_limit
     schedule.ends_at, schedule.ending = span.ends_at, span.ending
@@ -594,6 +595,7 @@ def _add(
             source_is_addon=source.source_is_addon,
             name=source.name,
             amount=allowance.amount,
+            units=recurring.units_of(source),
             cadence=source.cadence,
             anchor_at=span.anchor_at,
             starts_at=starts_at,

@@ -32,7 +32,8 @@ class Demand:
     """What is asked of a pool.
 
     `key` makes it happen once per pool and kind (R40); `used_at` is when the use took
-    place, kept beside the time of processing (R38).
+    place, kept beside the time of processing (R38). Where a rule made the amount, `mapping_id`
+    names it, and `units` are what it was applied to (R34).
     """
 
     amount: Decimal
@@ -42,6 +43,8 @@ class Demand:
     dimensions: Mapping[str, Any] = field(default_factory=dict)
     feature_id: int | None = None
     event_id: int | None = None
+    mapping_id: int | None = None
+    units: Decimal | None = None
     flags: Sequence[str] = ()
     reason: str = ""
 
@@ -220,6 +223,8 @@ def _row(pool_id: int, demand: Demand, *, actor: Actor, now: datetime) -> Row:
         demand.fingerprint,
         demand.feature_id,
         demand.event_id,
+        demand.mapping_id,
+        demand.units,
         exact_json(demand.dimensions),
         list(demand.flags),
         demand.used_at,

@@ -179,6 +179,8 @@ def _demands(
                     dimensions=row.dimensions,
                     feature_id=measure.feature.pk,
                     event_id=row.pk,
+                    mapping_id=mapping.pk,
+                    units=measure.value,
                     flags=(*measure.flags, *cost.flags),
                 )
                 yield mapping.credit_type_id, demand

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db.models import Count, Q, Sum
 
 from credits.book import ENDING, USING, ZERO, Entry, EntryType, PoolState
-from credits.models import LedgerEntry, Pool
+from credits.models import LedgerEntry
 
 
 @dataclass(slots=True, frozen=True)
@@ -53,27 +54,41 @@ class Account:
         return all(end > at for end in ends)
 
 
-def balance(
-    row: Pool, state: PoolState, *, at: datetime, known_at: datetime | None = None
-) -> Decimal:
-    """What could be spent at `at`: where the last entry up to it ended. Takes one query.
+class Mark(NamedTuple):
+    """The last entry that counts, and where it ended; number 0 if there is none.
+
+    All entries before it count as well: numbers are given in the order of effective times
+    (R38), and in that of writing.
+    """
+
+    number: int
+    balance: Decimal
+
+
+def mark(state: PoolState, *, at: datetime, known_at: datetime | None = None) -> Mark:
+    """How far the ledger had come at `at`. Takes one query at most.
+
+    What nobody has written down yet has the number that it will get.
 
     Args:
-        row: the pool as it is stored.
-        state: the same pool brought up to the present, not earlier than `at`.
+        state: the pool brought up to the present, not earlier than `at`.
         known_at: count only what was written by then; None counts all that is true.
     """
     unwritten = _unwritten(state, at, known_at)
     if unwritten:
-        return unwritten[-1].balance_after
-    last = _last_written(row, at, known_at)
-    return last[1] if last else ZERO
+        return Mark(state.last_entry_number + len(unwritten), unwritten[-1].balance_after)
+    return _last_written(state, at, known_at)
 
 
-def held(row: Pool, state: PoolState, *, at: datetime, known_at: datetime | None = None) -> Holding:
-    """The totals at `at`; arguments as in `balance`. Takes two queries."""
-    last = _last_written(row, at, known_at)
-    accounts = _written_accounts(row, last[0]) if last else {}
+def balance(state: PoolState, *, at: datetime, known_at: datetime | None = None) -> Decimal:
+    """What could be spent at `at`: where the last entry up to it ended; as `mark`."""
+    return mark(state, at=at, known_at=known_at).balance
+
+
+def held(state: PoolState, *, at: datetime, known_at: datetime | None = None) -> Holding:
+    """The totals at `at`; arguments as in `mark`. Takes two queries."""
+    last = _last_written(state, at, known_at)
+    accounts = _written_accounts(state, last.number) if last.number else {}
     _add_unwritten(accounts, _unwritten(state, at, known_at))
     for grant in state.grants:
         if (account := accounts.get(grant.pk or id(grant))) is not None:
@@ -86,18 +101,15 @@ def held(row: Pool, state: PoolState, *, at: datetime, known_at: datetime | None
     )
 
 
-def _last_written(row: Pool, at: datetime, known_at: datetime | None) -> tuple[int, Decimal] | None:
-    """Number and balance of the last entry that counts; all before it count as well.
-
-    Numbers are given in the order of effective times (R38), and in that of writing.
-    """
-    # Not beyond what `row` knows: a worker may be writing at this moment.
+def _last_written(state: PoolState, at: datetime, known_at: datetime | None) -> Mark:
+    # Not beyond what `state` knows: a worker may be writing at this moment.
     entries = LedgerEntry.objects.filter(
-        pool=row, number__lte=row.last_entry_number, effective_at__lte=at
+        pool=state.pk, number__lte=state.last_entry_number, effective_at__lte=at
     )
     if known_at is not None:
         entries = entries.filter(recorded_at__lte=known_at)
-    return entries.order_by("-number").values_list("number", "balance_after").first()
+    found = entries.order_by("-number").values_list("number", "balance_after").first()
+    return Mark(*found) if found else Mark(0, ZERO)
 
 
 def _unwritten(state: PoolState, at: datetime, known_at: datetime | None) -> list[Entry]:
@@ -107,10 +119,10 @@ def _unwritten(state: PoolState, at: datetime, known_at: datetime | None) -> lis
     return [entry for entry in state.entries if entry.effective_at <= at]
 
 
-def _written_accounts(row: Pool, number: int) -> dict[int, Account]:
+def _written_accounts(state: PoolState, number: int) -> dict[int, Account]:
     """By grant, the sums of its entries up to that number."""
     sums = (
-        LedgerEntry.objects.filter(pool=row, number__lte=number)
+        LedgerEntry.objects.filter(pool=state.pk, number__lte=number)
         .values_list("grant_id", "grant__expires_at", "grant__voided_at")
         .annotate(
             granted=Sum("amount", filter=Q(type=EntryType.GRANTED), default=ZERO),

@@ -288,6 +288,7 @@ SCHEDULE = Columns(
     "source_is_addon",
     "name",
     "amount",
+    "units",
     "cadence",
     "anchor_at",
     "starts_at",
@@ -415,9 +416,9 @@ def _schedules_that_matter(pool_ids: Collection[int]) -> list[list[Any]]:
 
 
 def _schedule_state(columns: Sequence) -> ScheduleState:
-    (pk, subscription_id, source_id, source_is_addon, name, amount, cadence, anchor_at, starts_at,
-     ends_at, ending, planned_end_at, planned_ending, is_planned, is_override, is_granted,
-     has_soft_limit, mark, given_back, used_elsewhere, period_starts_at, next_at,
+    (pk, subscription_id, source_id, source_is_addon, name, amount, units, cadence, anchor_at,
+     starts_at, ends_at, ending, planned_end_at, planned_ending, is_planned, is_override,
+     is_granted, has_soft_limit, mark, given_back, used_elsewhere, period_starts_at, next_at,
      ended) = columns  # fmt: skip
     return ScheduleState(
         pk=pk,
@@ -426,6 +427,7 @@ def _schedule_state(columns: Sequence) -> ScheduleState:
         source_is_addon=source_is_addon,
         name=name,
         amount=amount,
+        units=units,
         cadence=cadence,
         anchor_at=anchor_at,
         starts_at=starts_at,

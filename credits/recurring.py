@@ -25,11 +25,14 @@ def amount_of(source: CreditSource) -> Decimal:
     give nothing. An add-on counts once per unit of its quantity, unless the units that it
     brings are counted already.
     """
-    if source.amount is None:
-        return ZERO
+    return (source.amount or ZERO) * units_of(source)
+
+
+def units_of(source: CreditSource) -> Decimal:
+    """How often `source` gives its amount: per unit bought, or per unit of its quantity."""
     if source.linked:
-        return source.amount * (source.units or ZERO)
-    return source.amount * source.quantity
+        return source.units or ZERO
+    return Decimal(source.quantity)
 
 
 def in_force(sources: Iterable[CreditSource]) -> list[Allowance]:

@@ -259,6 +259,8 @@ def _issue(pool: PoolState, schedule: ScheduleState, at: datetime) -> GrantState
         period_starts_at=schedule.period_starts_at,
         period_ends_at=schedule.next_at,
         mark_before=schedule.mark,
+        period_amount=schedule.amount,
+        units=schedule.units,
         name=schedule.name,
     )
     schedule.mark += due

@@ -285,5 +285,7 @@ def _demand(row: Known, record: UsageRecord, mapping: ConsumptionMapping, rise: 
         kind=ConsumptionKind.USAGE,
         dimensions=row.report.dimensions,
         feature_id=row.feature.pk,
+        mapping_id=mapping.pk,
+        units=rise,
         flags=cost.flags if cost else (),
     )

@@ -13,7 +13,9 @@ from credits.admin import drawing
 from credits.admin.forms import ChartForm, LedgerFilter
 from credits.admin.grants import GrantAdmin
 from credits.admin.words import (
+    balance_url,
     cost_of,
+    number_from,
     percent_of,
     state_of,
     time_of_day,
@@ -133,6 +135,7 @@ class CreditsPage(ObjectPage):
             "balance": in_digits(standing.balance),
             "units": wording.units_of(pool.credit_type, standing.balance),
             "is_overdrawn": standing.balance < 0,
+            "balance_url": balance_url(pool),
             "granted": in_digits(standing.granted),
             "consumed": in_digits(standing.consumed),
             "percent": percent,
@@ -170,7 +173,7 @@ class CreditsPage(ObjectPage):
 
     def _grants(self, pool: Pool, state: PoolState) -> dict[str, Any]:
         shows_all = self.request.GET.get("grants") == "all"
-        page = _number(self.request.GET.get("page"), largest=100_000) or 1
+        page = number_from(self.request.GET.get("page"), largest=100_000) or 1
         read: Callable[..., GrantPage] = (
             summaries.all_grants if shows_all else summaries.current_grants
         )
@@ -215,8 +218,8 @@ class CreditsPage(ObjectPage):
             pool,
             state,
             only=only,
-            before=_number(self.request.GET.get("before")),
-            after=_number(self.request.GET.get("after")),
+            before=number_from(self.request.GET.get("before")),
+            after=number_from(self.request.GET.get("after")),
         )
         newer = older = ""
         if found.lines:
@@ -228,14 +231,14 @@ class CreditsPage(ObjectPage):
             "ledger_unfiltered_url": self._here(**NEWEST | dict.fromkeys(form.fields, ""))
             + "#ledger",
             "ledger_keeps": self._kept(*form.fields, *NEWEST),
-            "ledger_balances": self._balances(pool, state, only),
+            "ledger_balances": self._balances(state, only),
             "entries": found.lines,
             "newer_url": newer if found.has_newer else "",
             "older_url": older if found.has_older else "",
             "newest_url": self._here(**NEWEST) + "#ledger",
         }
 
-    def _balances(self, pool: Pool, state: PoolState, only: Filter) -> list[dict[str, str]]:
+    def _balances(self, state: PoolState, only: Filter) -> list[dict[str, str]]:
         """What was held before the days that are asked for and after them, as far as they are over.
 
         `written` is what the book said at that moment, if a worker came late to it (R24).
@@ -248,8 +251,8 @@ class CreditsPage(ObjectPage):
             if bound is None or bound > self.now:
                 continue
             at = bound - timedelta.resolution
-            held = past.balance(pool, state, at=at)
-            written = past.balance(pool, state, at=at, known_at=at)
+            held = past.balance(state, at=at)
+            written = past.balance(state, at=at, known_at=at)
             found.append(
                 {
                     "label": f"Balance {word} {day(shown)}",
@@ -268,10 +271,3 @@ class CreditsPage(ObjectPage):
         kept = {name: self.request.GET[name] for name in self.request.GET} | changes
         query = urlencode({name: value for name, value in kept.items() if value not in ("", None)})
         return f"{self.request.path}?{query}"
-
-
-def _number(text: str | None, *, largest: int = 2**62) -> int | None:
-    """A whole number above 0 from an address; None for anything else."""
-    if not text or not text.isascii() or not text.isdigit() or len(text) > 18:
-        return None
-    return min(int(text), largest) or None

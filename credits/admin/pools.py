@@ -14,6 +14,7 @@ from credits import resets
 from credits.admin.adjusting import AdjustPage
 from credits.admin.customer_credits import CreditsPage
 from credits.admin.customer_usage import UsagePage
+from credits.admin.explaining import BalancePage
 from credits.admin.words import ago, name_of, pool_url
 from credits.models import Pool
 from subscriptions.models import Customer
@@ -102,7 +103,8 @@ START_A_WORKER = (
 class PoolAdmin(ReadOnly, WorkspaceAdmin):
     """Pools are looked at on their customer's page; here is what keeps them moving."""
 
-    pages = [ResetsPage]
+    pages = [ResetsPage, BalancePage]
+    details_label = "Credits"
     has_activity = False
 
     def get_urls(self) -> list[URLPattern]:

@@ -46,6 +46,18 @@ def pool_url(pool: Pool) -> str:
     return credits_url(pool.customer_id, pool.credit_type, pool.resource)
 
 
+def balance_url(pool: Pool) -> str:
+    """Where a pool's balance is explained."""
+    return reverse("admin:credits_pool_balance", args=[pool.pk])
+
+
+def number_from(text: str | None, *, largest: int = 2**62) -> int | None:
+    """A whole number above 0 from an address; None for anything else."""
+    if not text or not text.isascii() or not text.isdigit() or len(text) > 18:
+        return None
+    return min(int(text), largest) or None
+
+
 def with_pool(address: str, credit_type: CreditType | None, resource: Resource | None) -> str:
     """An address that names a pool by the ids that applications know."""
     named = {}

@@ -20,7 +20,9 @@ class Consumption(models.Model):
 
     `key` is the caller's for direct consumption; for an event or a usage report it names
     what was reported. `used_at` is when the use happened, `recorded_at` when it was
-    processed (R38). Never changed or deleted.
+    processed (R38). `mapping` is the rule that made a cost of `units`, by rate or by a
+    formula over `dimensions` (R33, R34); both are empty where an amount was demanded.
+    Never changed or deleted.
     """
 
     pool = models.ForeignKey("credits.Pool", models.PROTECT, related_name="+", db_index=False)
@@ -34,6 +36,10 @@ class Consumption(models.Model):
     event = models.ForeignKey(
         "credits.UsageEvent", models.PROTECT, null=True, related_name="+", db_index=False
     )
+    mapping = models.ForeignKey(
+        "catalog.ConsumptionMapping", models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    units = AmountField(null=True)
     dimensions = models.JSONField(default=dict)
     flags = models.JSONField(default=list)
     used_at = models.DateTimeField()

@@ -90,7 +90,8 @@ class Grant(models.Model):
     Only `credits.ledger` writes `consumed` and `stage`. What a grant is at an instant
     follows from its instants (`status_at`), not from jobs. A recurring grant is one step
     of its schedule's mark within one period; the overdraft has amount 0 and `consumed`
-    is the deficit.
+    is the deficit. `period_amount` is what its source gave per period when it was issued,
+    all `units` of it together: those bought of a linked feature, or of an add-on (R15, R17).
     """
 
     public_id = models.UUIDField("ID", default=new_ordered_uuid, unique=True, editable=False)
@@ -144,6 +145,8 @@ class Grant(models.Model):
     period_starts_at = models.DateTimeField(null=True, editable=False)
     period_ends_at = models.DateTimeField(null=True, editable=False)
     mark_before = AmountField(null=True, editable=False)
+    period_amount = AmountField(null=True, editable=False)
+    units = AmountField(null=True, editable=False)
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
 

@@ -16,6 +16,7 @@ class Schedule(models.Model):
     with later instants. `mark` is what was granted in the period [`period_starts_at`,
     `next_at`), `given_back` what changes voided of it (section 6 of the rules), and
     `used_elsewhere` what was used in that period in pools the subscription was moved from.
+    `units` of the source give `amount` together; null where nobody noted them.
 
     What a scheduled update will do stands beside it and can be taken back: an earlier end in
     the `planned_…` columns, and rows that begin only by the update, marked `is_planned`.
@@ -29,6 +30,7 @@ class Schedule(models.Model):
     source_is_addon = models.BooleanField(default=False)
     name = models.CharField(max_length=255)
     amount = AmountField()
+    units = AmountField(null=True)
     cadence = models.CharField(max_length=8, choices=Cadence)
     anchor_at = models.DateTimeField()
     starts_at = models.DateTimeField()

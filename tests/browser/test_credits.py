@@ -55,6 +55,7 @@ def addresses(pool: Pool) -> list[str]:
         f"{customer}/credits/?grants=all&range=week",
         f"{customer}/entitlement-usage/",
         f"{customer}/adjust-credits/",
+        f"/admin/credits/pool/{pool.pk}/balance/?span=all&open=expired",
         "/admin/credits/pool/resets/",
     ]
 
@@ -103,6 +104,56 @@ class TestCreditScreens:
             expect(page.get_by_role("region", name=name, exact=True).last).to_be_visible()
         for pressed in ("#nav-sidebar", ".cx-tabs", ".cx-button", ".cx-menu", "form.cx-filter"):
             expect(page.locator(pressed).locator("visible=true")).to_have_count(0)
+
+
+class TestExplanation:
+    def test_leads_from_the_balance_to_every_entry(self, page: Page, pool: Pool) -> None:
+        sign_in(page)
+        page.goto(addresses(pool)[0])
+
+        page.get_by_role("link", name="Why this balance?").click()
+        expect(page.get_by_role("heading", name="Why the balance is")).to_be_visible()
+        page.get_by_role("link", name="Everything").click()
+        page.get_by_role("link", name="Manual top-up: Top-up").press("Enter")
+
+        expect(page.locator("#granted-2")).to_contain_text("Bought")
+        expect(page.get_by_role("link", name="Manual top-up: Top-up")).to_have_attribute(
+            "aria-expanded", "true"
+        )
+
+    def test_is_about_the_time_that_was_picked(self, page: Page, pool: Pool) -> None:
+        sign_in(page)
+        page.goto(f"/admin/credits/pool/{pool.pk}/balance/")
+
+        page.get_by_label("From (UTC)").fill("2020-01-01T00:00")
+        page.get_by_label("Until (UTC)").fill("2020-02-01T00:00")
+        page.get_by_role("button", name="Show").press("Enter")
+
+        expect(page.get_by_role("heading", name="Why the balance was 0")).to_be_visible()
+        page.get_by_role("link", name="As known then").click()
+        expect(page.get_by_text("what the books said")).to_be_visible()
+
+    def test_is_copied_as_a_sentence(self, page: Page, pool: Pool) -> None:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        sign_in(page)
+        page.goto(f"/admin/credits/pool/{pool.pk}/balance/")
+
+        page.get_by_role("button", name="Copy").click()
+
+        expect(page.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == page.locator("#sentence").inner_text()
+        assert "had a balance of" in copied
+
+    def test_is_selected_where_the_browser_forbids_to_copy(self, page: Page, pool: Pool) -> None:
+        page.add_init_script("navigator.clipboard.writeText = () => Promise.reject()")
+        sign_in(page)
+        page.goto(f"/admin/credits/pool/{pool.pk}/balance/")
+
+        page.get_by_role("button", name="Copy").click()
+
+        expect(page.get_by_role("status").filter(has_text="Selected")).to_be_visible()
+        assert "had a balance of" in page.evaluate("getSelection().toString()")
 
 
 class TestAdjustment:

@@ -61,6 +61,7 @@ class TestSpend:
             kind=ConsumptionKind.USAGE,
             dimensions={"model": 'lar"ge', "tokens": Decimal("1.5")},
             feature_id=feature.pk,
+            units=Decimal("0.3"),
             flags=["missing"],
             reason="Refund",
         )
@@ -78,6 +79,8 @@ class TestSpend:
             "fingerprint": demand.fingerprint,
             "feature_id": feature.pk,
             "event_id": None,
+            "mapping_id": None,
+            "units": Decimal("0.3"),
             "dimensions": {"model": 'lar"ge', "tokens": "1.5"},
             "flags": ["missing"],
             "used_at": JANUARY,

@@ -288,6 +288,8 @@ class TestWrite:
             "period_starts_at": None,
             "period_ends_at": None,
             "mark_before": None,
+            "period_amount": None,
+            "units": None,
             "created_at": JANUARY,
             "updated_at": MID_JANUARY,
         }
@@ -336,6 +338,8 @@ class TestWrite:
             assert row["subscription_id"] == subscription.pk
             assert (row["period_starts_at"], row["period_ends_at"]) == (JANUARY, FEBRUARY)
             assert (row["mark_before"], row["type"]) == (0, "RECURRING")
+        assert [row["period_amount"] for row in rows] == [each.amount for each in sources]
+        assert [row["units"] for row in rows] == [each.units for each in sources]
 
     def test_stores_a_schedule_as_it_stands_on_paper(self, subscribed):
         pool, subscription = subscribed
@@ -345,6 +349,7 @@ class TestWrite:
             source_id=subscription.plan_id,
             source_is_addon=True,
             name="Pro",
+            units=Decimal(4),
             cadence="YEAR",
             anchor_at=JANUARY - timedelta(days=3),
             starts_at=JANUARY,
@@ -368,6 +373,7 @@ class TestWrite:
             "source_is_addon": True,
             "name": "Pro",
             "amount": 100,
+            "units": 4,
             "cadence": "YEAR",
             "anchor_at": JANUARY - timedelta(days=3),
             "starts_at": JANUARY,

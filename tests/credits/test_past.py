@@ -21,12 +21,12 @@ NEXT_RESET = START.replace(month=5, day=31)
 
 def balance(pool: Pool, at: datetime, known_at: datetime | None = None, *, now=NEXT_RESET):
     row = stored(pool)
-    return past.balance(row, summaries.on_paper(row, now), at=at, known_at=known_at)
+    return past.balance(summaries.on_paper(row, now), at=at, known_at=known_at)
 
 
 def held(pool: Pool, at: datetime, known_at: datetime | None = None, *, now=NEXT_RESET):
     row = stored(pool)
-    return past.held(row, summaries.on_paper(row, now), at=at, known_at=known_at)
+    return past.held(summaries.on_paper(row, now), at=at, known_at=known_at)
 
 
 def a_holding(granted: int, consumed: int) -> Holding:
@@ -90,7 +90,7 @@ class TestBalance:
         state = summaries.on_paper(row, START)
 
         with CaptureQueriesContext(connection) as queries:
-            past.balance(row, state, at=START)
+            past.balance(state, at=START)
 
         assert len(queries) == 1
 
@@ -181,6 +181,6 @@ class TestHeld:
         state = summaries.on_paper(row, START)
 
         with CaptureQueriesContext(connection) as queries:
-            past.held(row, state, at=START)
+            past.held(state, at=START)
 
         assert len(queries) == 2

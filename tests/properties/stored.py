@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import count
+from itertools import count, pairwise
 from random import Random
 from typing import Any
 
@@ -25,6 +25,7 @@ from credits import (
     batches,
     consumption,
     events,
+    explanation,
     grants,
     past,
     pools,
@@ -32,7 +33,7 @@ from credits import (
     summaries,
     verification,
 )
-from credits.book import GrantType, Stage
+from credits.book import GrantType, PoolState, Stage
 from credits.consumption import Demand, InsufficientCredits, Receipt
 from credits.events import Event
 from credits.grants import Gift
@@ -117,6 +118,7 @@ class StoredHistory:
     steps: tuple[StoredStep, ...]
 
 
+MICROSECOND = timedelta.resolution
 ROUND_AMOUNTS = [Decimal(amount) for amount in (1, 7, 30, 60, 100, 250, 1000)]
 LASTING = [None, MOMENT, DAY, 31 * DAY, 200 * DAY]
 WAITS = [None, None, *SHORT_WAITS, *LONG_WAITS]
@@ -571,11 +573,34 @@ class StoredCustomer:
         rows = {row.pk: row for row in Pool.objects.filter(pk__in=self.pools)}
         states = {pk: summaries.on_paper(row, self.now) for pk, row in rows.items()}
         for (pool_id, at), (standing, written) in self.answers.items():
-            pool = rows[pool_id], states[pool_id]
-            holding = past.held(*pool, at=at)
+            state = states[pool_id]
+            holding = past.held(state, at=at)
             assert (holding.granted, holding.consumed) == (standing.granted, standing.consumed)
-            assert past.balance(*pool, at=at) == standing.balance
-            assert past.balance(*pool, at=at, known_at=at) == written
+            assert past.balance(state, at=at) == standing.balance
+            assert past.balance(state, at=at, known_at=at) == written
+        self.look_between()
+
+    def look_between(self) -> None:
+        """Between any two answers the lines of an explanation add up to the difference (R52)."""
+        instants = sorted({at for _, at in self.answers})
+        ends = [*pairwise(instants), (ORIGIN, self.now)]
+        for row in Pool.objects.filter(pk__in=self.pools):
+            state = summaries.on_paper(row, self.now)
+            for since, until in ends:
+                for as_known in (False, True):
+                    self.add_up(state, since + MICROSECOND, until + MICROSECOND, as_known)
+
+    def add_up(self, state: PoolState, since: datetime, until: datetime, as_known: bool) -> None:
+        found = explanation.explain(state, since=since, until=until, as_known=as_known)
+        ends = since - MICROSECOND, until - MICROSECOND
+        standings = [self.answers[state.pk, at] for at in ends]
+        balances = [written if as_known else standing.balance for standing, written in standings]
+        assert [found.opening, found.closing] == balances
+        assert found.opening + sum(line.amount for line in found.lines) == found.closing
+        for line in found.lines:
+            shown = explanation.proofs(state, found, line, size=line.count).found
+            assert len(shown) == line.count
+            assert sum(proof.entry.amount for proof in shown) == line.amount
 
 
 def fixed_histories(count: int) -> Iterator[StoredHistory]:
