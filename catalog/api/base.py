@@ -11,7 +11,13 @@ from rest_framework.fields import empty
 from catalog.checking import InvalidField
 from catalog.models import CreditType, Feature, Package, PackageKind
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import CommaListField, InstantRangeField, PublicIdField, TextField
+from workspace.api.fields import (
+    ChoiceField,
+    CommaListField,
+    InstantRangeField,
+    PublicIdField,
+    TextField,
+)
 from workspace.api.responses import Response
 from workspace.api.views import ApiView
 from workspace.errors import DomainError
@@ -85,7 +91,7 @@ class ListQuery(CamelMixin, serializers.Serializer[Any]):
 
 def choices_in_query(*choices: str) -> CommaListField:
     """A comma list of these words; an empty one narrows nothing."""
-    return CommaListField(child=serializers.ChoiceField(choices), required=False)
+    return CommaListField(child=ChoiceField(choices), required=False)
 
 
 def within(

@@ -28,7 +28,7 @@ from catalog.models import (
 from catalog.prices import NewCharge, NewMapping
 from workspace.api.camel import CamelMixin
 from workspace.api.currencies import Currency, CurrencyField
-from workspace.api.fields import AmountField, PublicIdField, TextField, wire_instant
+from workspace.api.fields import AmountField, ChoiceField, PublicIdField, TextField, wire_instant
 from workspace.api.terms import Instant, one_of
 
 MOST_PRICES = 200
@@ -64,10 +64,10 @@ class TierBody(CamelMixin, serializers.Serializer[Any]):
 class PricePeriodBody(CamelMixin, serializers.Serializer[Any]):
     """The price for one billing period."""
 
-    billing_period = serializers.ChoiceField(BillingPeriod.values)
+    billing_period = ChoiceField(BillingPeriod.values)
     billing_country_code = serializers.RegexField(r"\A[A-Z]{2}\Z", required=False)
     block_size = AmountField(required=False)
-    credit_grant_cadence = serializers.ChoiceField(GRANT_CADENCES, required=False)
+    credit_grant_cadence = ChoiceField(GRANT_CADENCES, required=False)
     credit_rate = CreditRateBody(required=False)
     price = MoneyBody(required=False)
     tiers = serializers.ListField(child=TierBody(), required=False, max_length=MOST_PRICES)
@@ -76,40 +76,38 @@ class PricePeriodBody(CamelMixin, serializers.Serializer[Any]):
 class PricingModelBody(CamelMixin, serializers.Serializer[Any]):
     """One thing that is charged, for one or more billing periods."""
 
-    billing_model = serializers.ChoiceField(BillingModel.values)
-    billing_cadence = serializers.ChoiceField(BillingCadence.values, required=False)
+    billing_model = ChoiceField(BillingModel.values)
+    billing_cadence = ChoiceField(BillingCadence.values, required=False)
     feature_id = PublicIdField(required=False)
     max_unit_quantity = Whole(required=False, min_value=1, max_value=10**9)
     min_unit_quantity = Whole(required=False, min_value=0, max_value=10**9)
     price_periods = serializers.ListField(
         child=PricePeriodBody(), allow_empty=False, max_length=MOST_PRICES
     )
-    reset_period = serializers.ChoiceField(ResetPeriod.values, required=False)
+    reset_period = ChoiceField(ResetPeriod.values, required=False)
     monthly_reset_period_configuration = MonthlyReset(required=False)
     weekly_reset_period_configuration = WeeklyReset(required=False)
     yearly_reset_period_configuration = YearlyReset(required=False)
-    tiers_mode = serializers.ChoiceField(TIERS_MODES, required=False)
+    tiers_mode = ChoiceField(TIERS_MODES, required=False)
     top_up_custom_currency_id = PublicIdField(required=False)
 
 
 class MinimumSpendBody(CamelMixin, serializers.Serializer[Any]):
     """The least that is billed per period."""
 
-    billing_period = serializers.ChoiceField(BillingPeriod.values)
+    billing_period = ChoiceField(BillingPeriod.values)
     minimum = MoneyBody()
 
 
 class ChargesBody(CamelMixin, serializers.Serializer[Any]):
     """All prices of a draft; they replace those it has."""
 
-    pricing_type = serializers.ChoiceField(PricingType.values)
+    pricing_type = ChoiceField(PricingType.values)
     billing_id = TextField(required=False, allow_blank=True, max_length=255)
     minimum_spend = serializers.ListField(
         child=MinimumSpendBody(), required=False, allow_null=True, max_length=MOST_PRICES
     )
-    overage_billing_period = serializers.ChoiceField(
-        ["ON_SUBSCRIPTION_RENEWAL", "MONTHLY"], required=False
-    )
+    overage_billing_period = ChoiceField(["ON_SUBSCRIPTION_RENEWAL", "MONTHLY"], required=False)
     overage_pricing_models = serializers.ListField(
         child=PricingModelBody(), required=False, max_length=MOST_PRICES
     )

@@ -24,6 +24,7 @@ from workspace.api.camel import CamelMixin
 from workspace.api.currencies import CurrencyField
 from workspace.api.fields import (
     AmountField,
+    ChoiceField,
     MetadataField,
     PublicIdField,
     TextField,
@@ -94,7 +95,7 @@ class CouponQuery(ListQuery):
     """What the list of coupons can be narrowed by."""
 
     status = choices_in_query("ACTIVE", "ARCHIVED")
-    type = serializers.ChoiceField(CouponType.values, required=False)
+    type = ChoiceField(CouponType.values, required=False)
 
 
 class CouponShape(TypedDict):

@@ -34,7 +34,7 @@ from catalog.models import (
 )
 from workspace.api.camel import CamelMixin
 from workspace.api.cursors import PaginationShape
-from workspace.api.fields import AmountField, PublicIdField, TextField, wire_instant
+from workspace.api.fields import AmountField, ChoiceField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.schema import Description
 from workspace.api.terms import Instant, one_of, speaks
@@ -55,12 +55,12 @@ class Place(serializers.FloatField):
 class TermsBody(CamelMixin, serializers.Serializer[Any]):
     """What both kinds of entitlement say; absent leaves."""
 
-    behavior = serializers.ChoiceField(Behaviour.values, source="behaviour", required=False)
+    behavior = ChoiceField(Behaviour.values, source="behaviour", required=False)
     description = ClearableText(max_length=255)
     display_name_override = ClearableText(max_length=255)
     has_soft_limit = Flag(required=False)
     hidden_from_widgets = serializers.ListField(
-        child=serializers.ChoiceField(HiddenFrom.values), source="hidden_from", required=False
+        child=ChoiceField(HiddenFrom.values), source="hidden_from", required=False
     )
     is_custom = Flag(required=False)
     is_granted = Flag(required=False)
@@ -70,20 +70,20 @@ class TermsBody(CamelMixin, serializers.Serializer[Any]):
 class CreditTermsBody(TermsBody):
     """How many credits, how often."""
 
-    type = serializers.ChoiceField([CREDIT])
+    type = ChoiceField([CREDIT])
     amount = AmountField(required=False, allow_null=True)
-    cadence = serializers.ChoiceField(Cadence.values, required=False)
+    cadence = ChoiceField(Cadence.values, required=False)
     dependency_feature_id = PublicIdField(required=False, allow_null=True)
 
 
 class FeatureTermsBody(TermsBody):
     """How much of a feature."""
 
-    type = serializers.ChoiceField([FEATURE])
+    type = ChoiceField([FEATURE])
     enum_values = serializers.ListField(child=TextField(max_length=255), required=False)
     has_unlimited_usage = Flag(required=False)
     usage_limit = Whole(required=False, allow_null=True, min_value=0, max_value=2**53)
-    reset_period = serializers.ChoiceField(ResetPeriod.values, required=False)
+    reset_period = ChoiceField(ResetPeriod.values, required=False)
     monthly_reset_period_configuration = MonthlyReset(required=False, allow_null=True)
     weekly_reset_period_configuration = WeeklyReset(required=False, allow_null=True)
     yearly_reset_period_configuration = YearlyReset(required=False, allow_null=True)
@@ -94,7 +94,7 @@ class NewCreditsBody(CreditTermsBody):
 
     id = PublicIdField()
     amount = AmountField(allow_null=True)
-    cadence = serializers.ChoiceField(Cadence.values)
+    cadence = ChoiceField(Cadence.values)
 
 
 class NewFeatureBody(FeatureTermsBody):
@@ -106,7 +106,7 @@ class NewFeatureBody(FeatureTermsBody):
 class ByType(serializers.Serializer[Any]):
     """A body whose `type`, CREDIT or FEATURE, decides what else it holds."""
 
-    type = serializers.ChoiceField([CREDIT, FEATURE])
+    type = ChoiceField([CREDIT, FEATURE])
 
     readers: ClassVar[Mapping[str, Any]] = {
         CREDIT: CreditTermsBody,

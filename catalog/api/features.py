@@ -18,7 +18,7 @@ from catalog.api.base import (
 from catalog.features import OPERATIONS, FeatureFields, UnknownFeature
 from catalog.models import Aggregation, Feature, FeatureStatus, FeatureType, MeterType
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
+from workspace.api.fields import ChoiceField, MetadataField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, one_of, speaks
 
@@ -38,7 +38,7 @@ class UnitTransformationBody(CamelMixin, serializers.Serializer[Any]):
     """How use is shown in other units, such as bytes in gigabytes."""
 
     divide = Whole(min_value=1, max_value=LARGEST_DIVISOR)
-    round = serializers.ChoiceField(["UP", "DOWN"], required=False)
+    round = ChoiceField(["UP", "DOWN"], required=False)
     feature_units = TextField(max_length=64, required=False)
     feature_units_plural = TextField(max_length=64, required=False)
 
@@ -46,7 +46,7 @@ class UnitTransformationBody(CamelMixin, serializers.Serializer[Any]):
 class AggregationBody(serializers.Serializer[Any]):
     """How matching events become a number."""
 
-    function = serializers.ChoiceField(Aggregation.values)
+    function = ChoiceField(Aggregation.values)
     field = TextField(max_length=255, required=False, allow_blank=True)
 
 
@@ -54,7 +54,7 @@ class ConditionBody(serializers.Serializer[Any]):
     """One test of an event."""
 
     field = TextField(max_length=255)
-    operation = serializers.ChoiceField(list(OPERATIONS))
+    operation = ChoiceField(list(OPERATIONS))
     value = TextField(max_length=1000, required=False, allow_blank=True)
     values = serializers.ListField(
         child=TextField(max_length=1000), required=False, max_length=MOST_VALUES
@@ -101,9 +101,9 @@ class NewFeature(FeatureChanges):
 
     id = PublicIdField(source="public_id")
     display_name = TextField(source="name", max_length=255)
-    feature_type = serializers.ChoiceField(FeatureType.values, source="type")
-    feature_status = serializers.ChoiceField(FeatureStatus.values, source="status", required=False)
-    meter_type = serializers.ChoiceField(MeterType.values, required=False)
+    feature_type = ChoiceField(FeatureType.values, source="type")
+    feature_status = ChoiceField(FeatureStatus.values, source="status", required=False)
+    meter_type = ChoiceField(MeterType.values, required=False)
 
 
 class FeatureQuery(ListQuery):

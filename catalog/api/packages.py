@@ -37,6 +37,7 @@ from workspace.api import cursors
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
     AmountField,
+    ChoiceField,
     InstantRangeField,
     MetadataField,
     PublicIdField,
@@ -63,9 +64,9 @@ class TrialBody(CamelMixin, serializers.Serializer[Any]):
     """How long a plan may be tried, and what follows."""
 
     duration = Whole(min_value=1, max_value=3650)
-    units = serializers.ChoiceField(TrialUnit.values)
+    units = ChoiceField(TrialUnit.values)
     budget = BudgetBody(required=False, allow_null=True)
-    trial_end_behavior = serializers.ChoiceField(TrialEnd.values, required=False, allow_null=True)
+    trial_end_behavior = ChoiceField(TrialEnd.values, required=False, allow_null=True)
 
 
 class PackageBody(CamelMixin, serializers.Serializer[Any]):
@@ -96,7 +97,7 @@ class AddonChanges(PackageBody):
         child=PublicIdField(), required=False, allow_null=True, max_length=MOST_NAMES
     )
     max_quantity = Whole(required=False, allow_null=True, min_value=1, max_value=MOST_IN_LINE)
-    status = serializers.ChoiceField(STATUSES, required=False)
+    status = ChoiceField(STATUSES, required=False)
 
 
 class NewPackage(PackageBody):
@@ -105,8 +106,8 @@ class NewPackage(PackageBody):
     id = PublicIdField(source="public_id")
     display_name = TextField(source="name", max_length=255)
     product_id = PublicIdField()
-    pricing_type = serializers.ChoiceField(PricingType.values, required=False, allow_null=True)
-    status = serializers.ChoiceField(STATUSES, required=False)
+    pricing_type = ChoiceField(PricingType.values, required=False, allow_null=True)
+    status = ChoiceField(STATUSES, required=False)
 
 
 class NewPlan(NewPackage):
@@ -135,7 +136,7 @@ CHANGES: Mapping[PackageKind, type[PackageBody]] = {
 class PublishBody(CamelMixin, serializers.Serializer[Any]):
     """Whom a publication reaches (R9)."""
 
-    migration_type = serializers.ChoiceField(Audience.values)
+    migration_type = ChoiceField(Audience.values)
 
 
 class PackageQuery(CamelMixin, serializers.Serializer[Any]):

@@ -20,7 +20,7 @@ from catalog.models import Package, PackageKind, Product, UsageReset
 from catalog.models.products import CancellationTime, EndSetup, StartSetup
 from catalog.products import ProductFields, UnknownProduct
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
+from workspace.api.fields import ChoiceField, MetadataField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, one_of, speaks
 
@@ -44,11 +44,11 @@ class NewProduct(ProductBody):
 class SettingsBody(CamelMixin, serializers.Serializer[Any]):
     """The customer journey."""
 
-    subscription_start_setup = serializers.ChoiceField(StartSetup.values, source="start_setup")
+    subscription_start_setup = ChoiceField(StartSetup.values, source="start_setup")
     subscription_start_plan_id = PublicIdField(source="start_plan", required=False, allow_null=True)
-    subscription_end_setup = serializers.ChoiceField(EndSetup.values, source="end_setup")
+    subscription_end_setup = ChoiceField(EndSetup.values, source="end_setup")
     downgrade_plan_id = PublicIdField(source="downgrade_plan", required=False, allow_null=True)
-    subscription_cancellation_time = serializers.ChoiceField(
+    subscription_cancellation_time = ChoiceField(
         CancellationTime.values, source="cancellation_time"
     )
     prorate_at_end_of_billing_period = Flag(
@@ -59,7 +59,7 @@ class SettingsBody(CamelMixin, serializers.Serializer[Any]):
 class CutoffBody(serializers.Serializer[Any]):
     """What a plan change does with credits already used (R31)."""
 
-    behavior = serializers.ChoiceField(UsageReset.values)
+    behavior = ChoiceField(UsageReset.values)
 
 
 class ProductChanges(ProductBody):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypedDict
 from rest_framework import serializers
 
 from workspace.api.camel import CamelMixin
+from workspace.api.fields import ChoiceField
 from workspace.api.terms import one_of
 
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -16,19 +17,19 @@ WEEKLY = ("SubscriptionStart", *(f"Every{weekday}" for weekday in WEEKDAYS))
 class YearlyReset(CamelMixin, serializers.Serializer[Any]):
     """From when years of use are counted."""
 
-    according_to = serializers.ChoiceField(YEARLY)
+    according_to = ChoiceField(YEARLY)
 
 
 class MonthlyReset(CamelMixin, serializers.Serializer[Any]):
     """From when months of use are counted."""
 
-    according_to = serializers.ChoiceField(MONTHLY)
+    according_to = ChoiceField(MONTHLY)
 
 
 class WeeklyReset(CamelMixin, serializers.Serializer[Any]):
     """From when weeks of use are counted."""
 
-    according_to = serializers.ChoiceField(WEEKLY)
+    according_to = ChoiceField(WEEKLY)
 
 
 class ResetShape(TypedDict):

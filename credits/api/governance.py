@@ -19,7 +19,14 @@ from subscriptions import customers
 from subscriptions.models import Assignment, Customer, Entity
 from workspace.api import cursors
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import AmountField, BracketField, CommaListField, PublicIdField, TextField
+from workspace.api.fields import (
+    AmountField,
+    BracketField,
+    ChoiceField,
+    CommaListField,
+    PublicIdField,
+    TextField,
+)
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
@@ -135,12 +142,12 @@ class GovernanceFilters(CamelMixin, serializers.Serializer[Any]):
     entity_type_ids = CommaListField(child=PublicIdField(), required=False, max_length=100)
     entity_id_search = TextField(max_length=255, required=False)
     min_utilization = AmountField(in_query=True, allow_zero=True, required=False)
-    scope = serializers.ChoiceField(SCOPES, required=False)
-    sort_by = serializers.ChoiceField(
+    scope = ChoiceField(SCOPES, required=False)
+    sort_by = ChoiceField(
         ["utilization", "currentUsage", "usageLimit", "scopeSize", "id", "createdAt"],
         default="utilization",
     )
-    order = serializers.ChoiceField(["asc", "desc"], default="desc")
+    order = ChoiceField(["asc", "desc"], default="desc")
 
 
 @dataclass(frozen=True, slots=True)

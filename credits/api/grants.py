@@ -18,6 +18,7 @@ from workspace.api.camel import CamelMixin
 from workspace.api.currencies import Currency, CurrencyField
 from workspace.api.fields import (
     AmountField,
+    ChoiceField,
     InstantRangeField,
     MetadataField,
     PublicIdField,
@@ -69,7 +70,7 @@ class GrantBody(CamelMixin, serializers.Serializer[Any]):
     customer_id = PublicIdField()
     currency_id = PublicIdField()
     resource_id = PublicIdField(required=False, allow_null=True, default=None)
-    grant_type = serializers.ChoiceField([kind.value for kind in BY_PEOPLE])
+    grant_type = ChoiceField([kind.value for kind in BY_PEOPLE])
     amount = AmountField()
     display_name = TextField(max_length=255)
     comment = TextField(
@@ -80,9 +81,7 @@ class GrantBody(CamelMixin, serializers.Serializer[Any]):
     expire_at = UtcDateTimeField(required=False)
     cost = CostBody(required=False)
     metadata = MetadataField(required=False, default=dict)
-    payment_collection_method = serializers.ChoiceField(
-        [CHARGE, INVOICE, NONE], required=False, default=NONE
-    )
+    payment_collection_method = ChoiceField([CHARGE, INVOICE, NONE], required=False, default=NONE)
     await_payment_confirmation = FlagField(required=False, default=True)
     billing_information = BillingBody(required=False)
 

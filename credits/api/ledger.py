@@ -10,7 +10,7 @@ from credits import reading
 from credits.book import EntryType
 from credits.models import Consumption, ConsumptionKind, LedgerEntry
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import CommaListField, PublicIdField, wire_instant
+from workspace.api.fields import ChoiceField, CommaListField, PublicIdField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, one_of, speaks
 from workspace.api.views import ApiView
@@ -23,7 +23,7 @@ class LedgerFilters(CamelMixin, serializers.Serializer[Any]):
     currency_id = PublicIdField(required=False)
     resource_id = PublicIdField(required=False)
     event_type = CommaListField(
-        child=serializers.ChoiceField([kind.value for kind in EntryType]), required=False
+        child=ChoiceField([kind.value for kind in EntryType]), required=False
     )
 
 

@@ -20,6 +20,7 @@ from subscriptions import periods
 from workspace.api.camel import CamelMixin
 from workspace.api.cursors import DEFAULT_LIMIT, LARGEST_LIMIT, InvalidCursor, PaginationShape
 from workspace.api.fields import (
+    ChoiceField,
     CommaListField,
     PublicIdField,
     TextField,
@@ -60,7 +61,7 @@ class UsageFilters(CamelMixin, serializers.Serializer[Any]):
     customer_id = PublicIdField()
     currency_id = PublicIdField(required=False)
     resource_id = PublicIdField(required=False)
-    time_range = serializers.ChoiceField(
+    time_range = ChoiceField(
         ["LAST_DAY", "LAST_WEEK", "LAST_MONTH", "LAST_YEAR"], required=False, default="LAST_MONTH"
     )
     start_date = UtcDateTimeField(required=False)

@@ -17,7 +17,7 @@ from credits.entitlements import Holder
 from credits.usage import Report, Reported
 from subscriptions import customers
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import PublicIdField, UtcDateTimeField, wire_instant
+from workspace.api.fields import ChoiceField, PublicIdField, UtcDateTimeField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
@@ -37,7 +37,7 @@ class UsageBody(CamelMixin, serializers.Serializer[Any]):
     feature_id = PublicIdField()
     resource_id = PublicIdField(required=False, allow_null=True, default=None)
     value = WholeField()
-    update_behavior = serializers.ChoiceField([DELTA, SET], required=False, default=DELTA)
+    update_behavior = ChoiceField([DELTA, SET], required=False, default=DELTA)
     dimensions = DimensionsField(required=False, default=dict)
 
 

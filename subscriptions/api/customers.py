@@ -17,6 +17,7 @@ from workspace.api.currencies import Currency, CurrencyField, wire_currency
 from workspace.api.fields import (
     FIRST_YEAR,
     LAST_YEAR,
+    ChoiceField,
     InstantRangeField,
     MetadataField,
     PublicIdField,
@@ -98,7 +99,7 @@ class PaymentMethodBody(CamelMixin, serializers.Serializer[Any]):
         required=False, allow_null=True, min_value=FIRST_YEAR, max_value=LAST_YEAR
     )
     card_last4_digits = NullableText(max_length=4)
-    type = serializers.ChoiceField(PAYMENT_METHODS)
+    type = ChoiceField(PAYMENT_METHODS)
 
 
 class IntegrationBody(CamelMixin, serializers.Serializer[Any]):
@@ -106,7 +107,7 @@ class IntegrationBody(CamelMixin, serializers.Serializer[Any]):
 
     id = PublicIdField()
     synced_entity_id = NullableText()
-    vendor_identifier = serializers.ChoiceField(Vendor.values)
+    vendor_identifier = ChoiceField(Vendor.values)
 
 
 def link_of(body: dict[str, Any]) -> Link:
@@ -417,7 +418,7 @@ class AttachBody(CamelMixin, serializers.Serializer[Any]):
 
     integration_id = TextField(max_length=255)
     payment_method_id = TextField(max_length=255)
-    vendor_identifier = serializers.ChoiceField(Vendor.values, source="vendor")
+    vendor_identifier = ChoiceField(Vendor.values, source="vendor")
     billing_currency = CurrencyField(required=False, allow_null=True)
 
 

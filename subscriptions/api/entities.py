@@ -9,7 +9,7 @@ from subscriptions import customers, entities
 from subscriptions.entities import MOST_AT_ONCE, EntityTerms, TypeTerms
 from subscriptions.models import Entity, EntityType
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import MetadataField, PublicIdField, TextField, wire_instant
+from workspace.api.fields import ChoiceField, MetadataField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
@@ -60,7 +60,7 @@ class EntityFilters(CamelMixin, serializers.Serializer[Any]):
     """Which entities are listed."""
 
     entity_type_id = PublicIdField(required=False)
-    include_archived = serializers.ChoiceField(["true", "false"], required=False)
+    include_archived = ChoiceField(["true", "false"], required=False)
 
 
 class EntityTypeShape(TypedDict):

@@ -9,7 +9,7 @@ from subscriptions import customers, integrations
 from subscriptions.api.customers import IntegrationAnswer, IntegrationShape, NullableText, link_of
 from subscriptions.models import CustomerIntegration, Vendor
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import CommaListField, PublicIdField, TextField
+from workspace.api.fields import ChoiceField, CommaListField, PublicIdField, TextField
 from workspace.api.responses import Response
 from workspace.api.terms import speaks
 from workspace.api.views import ApiView
@@ -20,7 +20,7 @@ class LinkBody(CamelMixin, serializers.Serializer[Any]):
 
     id = PublicIdField()
     synced_entity_id = TextField(max_length=255)
-    vendor_identifier = serializers.ChoiceField(Vendor.values)
+    vendor_identifier = ChoiceField(Vendor.values)
 
 
 class RelinkBody(CamelMixin, serializers.Serializer[Any]):
@@ -32,7 +32,7 @@ class RelinkBody(CamelMixin, serializers.Serializer[Any]):
 class IntegrationFilters(CamelMixin, serializers.Serializer[Any]):
     """Which links are listed."""
 
-    vendor_identifier = CommaListField(child=serializers.ChoiceField(Vendor.values), required=False)
+    vendor_identifier = CommaListField(child=ChoiceField(Vendor.values), required=False)
 
 
 class LinkShape(IntegrationShape):

@@ -21,6 +21,7 @@ from subscriptions.updates import Changes, When
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
     AmountField,
+    ChoiceField,
     CommaListField,
     InstantRangeField,
     MetadataField,
@@ -75,7 +76,7 @@ class ChargeBody(serializers.Serializer[Any]):
     """Units bought of a feature (R17)."""
 
     id = PublicIdField()
-    type = serializers.ChoiceField(["FEATURE", "CREDIT"])
+    type = ChoiceField(["FEATURE", "CREDIT"])
     quantity = WholeField(min_value=0, max_value=LARGEST_LIMIT)
 
     def validate_type(self, kind: str) -> str:
@@ -113,12 +114,12 @@ class AccordingTo(serializers.Field[dict[str, str], Any, Any, Any]):
 class FeatureValueBody(CamelMixin, serializers.Serializer[Any]):
     """The limit of a feature for this subscription."""
 
-    type = serializers.ChoiceField(["FEATURE"])
+    type = ChoiceField(["FEATURE"])
     id = PublicIdField()
     usage_limit = WholeField(min_value=0, max_value=LARGEST_LIMIT, required=False, allow_null=True)
     has_unlimited_usage = Flag(required=False)
     has_soft_limit = Flag(required=False, allow_null=True)
-    reset_period = serializers.ChoiceField(ResetPeriod.values, required=False)
+    reset_period = ChoiceField(ResetPeriod.values, required=False)
 
     def get_fields(self) -> dict[str, Any]:
         """With the three configurations, each of its own choices."""
@@ -143,10 +144,10 @@ class FeatureValueBody(CamelMixin, serializers.Serializer[Any]):
 class CreditValueBody(serializers.Serializer[Any]):
     """A custom amount of credits for this subscription."""
 
-    type = serializers.ChoiceField(["CREDIT"])
+    type = ChoiceField(["CREDIT"])
     id = PublicIdField()
     amount = AmountField()
-    cadence = serializers.ChoiceField(Cadence.values)
+    cadence = ChoiceField(Cadence.values)
 
     def value(self) -> CreditValue:
         """The value as verbs know it."""
@@ -191,9 +192,7 @@ class TrialOverrideBody(CamelMixin, serializers.Serializer[Any]):
     """A trial in place of the plan's."""
 
     is_trial = Flag()
-    trial_end_behavior = serializers.ChoiceField(
-        TrialEnd.values, default=TrialEnd.CONVERT_TO_PAID.value
-    )
+    trial_end_behavior = ChoiceField(TrialEnd.values, default=TrialEnd.CONVERT_TO_PAID.value)
     trial_end_date = UtcDateTimeField(required=False)
 
 
@@ -219,12 +218,12 @@ class UpdateBody(CamelMixin, serializers.Serializer[Any]):
     addons = serializers.ListField(child=AddonBody(), required=False, max_length=LONGEST_LIST)
     charges = serializers.ListField(child=ChargeBody(), required=False, max_length=LONGEST_LIST)
     entitlements = ValuesField(required=False)
-    billing_cycle_anchor = serializers.ChoiceField(["UNCHANGED", "NOW"], required=False)
+    billing_cycle_anchor = ChoiceField(["UNCHANGED", "NOW"], required=False)
     cancellation_date = UtcDateTimeField(required=False, allow_null=True)
     metadata = MetadataField(required=False)
     trial_end_date = UtcDateTimeField(required=False)
-    schedule_strategy = serializers.ChoiceField(list(When), required=False)
-    billing_period = serializers.ChoiceField(BillingPeriod.values, required=False)
+    schedule_strategy = ChoiceField(list(When), required=False)
+    billing_period = ChoiceField(BillingPeriod.values, required=False)
     applied_coupon = AppliedCouponBody(required=False, allow_null=True)
     promotion_code = NotYet()
     budget = NotYet()
@@ -244,18 +243,16 @@ class ProvisionBody(CamelMixin, serializers.Serializer[Any]):
         min_value=0, max_value=LARGEST_LIMIT, required=False, allow_null=True
     )
     entitlements = ValuesField(required=False)
-    billing_cycle_anchor = serializers.ChoiceField(["UNCHANGED", "NOW"], required=False)
+    billing_cycle_anchor = ChoiceField(["UNCHANGED", "NOW"], required=False)
     billing_id = TextField(max_length=255, required=False, allow_null=True, allow_blank=True)
-    billing_period = serializers.ChoiceField(BillingPeriod.values, required=False)
+    billing_period = ChoiceField(BillingPeriod.values, required=False)
     cancellation_date = UtcDateTimeField(required=False)
     metadata = MetadataField(required=False)
     paying_customer_id = PublicIdField(required=False, allow_null=True)
-    payment_collection_method = serializers.ChoiceField(
-        PaymentCollectionMethod.values, required=False
-    )
+    payment_collection_method = ChoiceField(PaymentCollectionMethod.values, required=False)
     resource_id = PublicIdField(required=False, allow_null=True)
     start_date = UtcDateTimeField(required=False)
-    schedule_strategy = serializers.ChoiceField(list(When), required=False)
+    schedule_strategy = ChoiceField(list(When), required=False)
     trial_override_configuration = TrialOverrideBody(required=False)
     applied_coupon = AppliedCouponBody(required=False, allow_null=True)
     budget = NotYet()
@@ -266,17 +263,17 @@ class ProvisionBody(CamelMixin, serializers.Serializer[Any]):
 class CancelBody(CamelMixin, serializers.Serializer[Any]):
     """How a subscription is to end."""
 
-    cancellation_action = serializers.ChoiceField(
+    cancellation_action = ChoiceField(
         list(CancellationAction), default=CancellationAction.DEFAULT.value
     )
-    cancellation_time = serializers.ChoiceField(CancellationTime.values, required=False)
+    cancellation_time = ChoiceField(CancellationTime.values, required=False)
     end_date = UtcDateTimeField(required=False)
 
 
 class MigrateBody(CamelMixin, serializers.Serializer[Any]):
     """When a subscription is to move."""
 
-    subscription_migration_time = serializers.ChoiceField(
+    subscription_migration_time = ChoiceField(
         [When.END_OF_BILLING_PERIOD, When.IMMEDIATE], required=False
     )
 
@@ -308,7 +305,7 @@ class ArrivalBody(CamelMixin, serializers.Serializer[Any]):
     addons = serializers.ListField(child=AddonBody(), required=False, max_length=LONGEST_LIST)
     charges = serializers.ListField(child=ChargeBody(), required=False, max_length=LONGEST_LIST)
     billing_id = TextField(max_length=255, required=False, allow_null=True, allow_blank=True)
-    billing_period = serializers.ChoiceField(BillingPeriod.values, required=False)
+    billing_period = ChoiceField(BillingPeriod.values, required=False)
     end_date = UtcDateTimeField(source="ends_at", required=False, allow_null=True)
     metadata = MetadataField(required=False)
     resource_id = PublicIdField(required=False, allow_null=True)
@@ -339,8 +336,8 @@ class SubscriptionFilters(CamelMixin, serializers.Serializer[Any]):
     customer_id = PublicIdField(required=False)
     plan_id = PublicIdField(required=False)
     resource_id = PublicIdField(required=False)
-    pricing_type = CommaListField(child=serializers.ChoiceField(PricingType.values), required=False)
-    status = CommaListField(child=serializers.ChoiceField(Status.values), required=False)
+    pricing_type = CommaListField(child=ChoiceField(PricingType.values), required=False)
+    status = CommaListField(child=ChoiceField(Status.values), required=False)
     created_at = InstantRangeField(required=False)
 
 

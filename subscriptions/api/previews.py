@@ -18,7 +18,7 @@ from subscriptions.models import Status, Subscription, UpdateKind
 from subscriptions.previews import CreditChange, Preview
 from workspace.api.camel import CamelMixin
 from workspace.api.currencies import Currency
-from workspace.api.fields import PublicIdField, UtcDateTimeField, wire_instant
+from workspace.api.fields import ChoiceField, PublicIdField, UtcDateTimeField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
@@ -57,11 +57,11 @@ class PreviewBody(CamelMixin, serializers.Serializer[Any]):
     unit_quantity = orders.WholeField(
         min_value=0, max_value=LARGEST_LIMIT, required=False, allow_null=True
     )
-    billing_cycle_anchor = serializers.ChoiceField(["UNCHANGED", "NOW"], required=False)
-    billing_period = serializers.ChoiceField(BillingPeriod.values, required=False)
+    billing_cycle_anchor = ChoiceField(["UNCHANGED", "NOW"], required=False)
+    billing_period = ChoiceField(BillingPeriod.values, required=False)
     paying_customer_id = PublicIdField(required=False, allow_null=True)
     resource_id = PublicIdField(required=False, allow_null=True)
-    schedule_strategy = serializers.ChoiceField(list(updates.When), required=False)
+    schedule_strategy = ChoiceField(list(updates.When), required=False)
     start_date = UtcDateTimeField(required=False)
     trial_override_configuration = orders.TrialOverrideBody(required=False)
     applied_coupon = orders.NotYet()

@@ -16,6 +16,7 @@ from subscriptions.models import PromotionalEntitlement, PromotionPeriod, Promot
 from subscriptions.promotions import MOST_AT_ONCE, Gift
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
+    ChoiceField,
     CommaListField,
     InstantRangeField,
     PublicIdField,
@@ -39,7 +40,7 @@ class GiftBody(CamelMixin, serializers.Serializer[Any]):
     """A feature to be given. Every field is sent; null where there is nothing to say."""
 
     feature_id = PublicIdField()
-    period = serializers.ChoiceField(PromotionPeriod.values)
+    period = ChoiceField(PromotionPeriod.values)
     custom_end_date = UtcDateTimeField(allow_null=True)
     usage_limit = WholeField(min_value=0, max_value=LARGEST_LIMIT, allow_null=True)
     has_unlimited_usage = Flag(allow_null=True)
@@ -48,7 +49,7 @@ class GiftBody(CamelMixin, serializers.Serializer[Any]):
     enum_values = serializers.ListField(
         child=TextField(max_length=255), allow_null=True, max_length=MOST_VALUES
     )
-    reset_period = serializers.ChoiceField(ResetPeriod.values, allow_null=True)
+    reset_period = ChoiceField(ResetPeriod.values, allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
         """With the three configurations, each of its own choices."""
@@ -78,7 +79,7 @@ class GiveBody(CamelMixin, serializers.Serializer[Any]):
 class PromotionFilters(CamelMixin, serializers.Serializer[Any]):
     """Which promotional entitlements are listed."""
 
-    status = CommaListField(child=serializers.ChoiceField(PromotionStatus.values), required=False)
+    status = CommaListField(child=ChoiceField(PromotionStatus.values), required=False)
     created_at = InstantRangeField(required=False)
 
 

@@ -137,6 +137,17 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class ChoiceField(serializers.ChoiceField):
+    """One of some words, which a refusal names."""
+
+    default_error_messages = {"invalid_choice": "Choose one of: {choices}."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or data not in self.choices:
+            self.fail("invalid_choice", choices=", ".join(str(each) for each in self.choices))
+        return data
+
+
 class PublicIdField(serializers.CharField):
     """The id of an object (R1)."""
 

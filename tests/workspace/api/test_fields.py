@@ -8,6 +8,7 @@ from rest_framework import serializers
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
     AmountField,
+    ChoiceField,
     CommaListField,
     InstantRangeField,
     MetadataField,
@@ -168,6 +169,16 @@ class TestTextField:
             TextField(multiline=True).run_validation("a\0b")
 
 
+class TestChoiceField:
+    @pytest.mark.parametrize("value", ["C", "a", "", 1, None, ["A"], True])
+    def test_says_what_there_is_to_choose(self, value):
+        with pytest.raises(serializers.ValidationError) as refusal:
+            ChoiceField(["A", "B"]).run_validation(value)
+
+        if isinstance(value, str) and value:
+            assert refusal.value.detail == ["Choose one of: A, B."]
+
+
 class TestPublicIdField:
     def test_reads(self):
         """R1."""
@@ -211,7 +222,7 @@ class TestMetadataField:
 
 
 class Filter(CamelMixin, serializers.Serializer):
-    status = CommaListField(child=serializers.ChoiceField(["A", "B"]), required=False)
+    status = CommaListField(child=ChoiceField(["A", "B"]), required=False)
     created_at = InstantRangeField(required=False)
 
 
