@@ -31,6 +31,8 @@ urlpatterns = [
     path("api/v1-beta/", include("credits.api.beta_urls")),
     path("api/v1-beta/", include("subscriptions.api.beta_urls")),
     path("v1/", include("credits.api.edge_urls")),
+    path("v1/", include("subscriptions.api.edge_urls")),
+    path("v1/", include("catalog.api.edge_urls")),
     path("api/schema", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(**OPEN_TO_ALL)),
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),

@@ -152,8 +152,25 @@ class EdgeStateView(ApiView):
         return self.answer({"entitlementsState": shapes.edge_state(state, self.now)})
 
 
+class EdgeListView(ApiView):
+    """`/v1/c/{customerId}/entitlements.json`: what server SDKs of the third generation read."""
+
+    @speaks(query=ResourceFilter, answer=dict[str, Any])
+    def get(self, request: Request, customer_id: str) -> Response:
+        """The features that the customer may use."""
+        resource_id = self.read_query().get("resource_id")
+        state = entitlements.state(customer_id=customer_id, resource_id=resource_id, now=self.now)
+        shown = shapes.edge_list(
+            state, customer_id=customer_id, resource_id=resource_id, now=self.now
+        )
+        return self.answer({"entitlements": shown})
+
+
 class EdgeConfigurationView(ApiView):
-    """`/v1/config/server-sdk-configuration.json`: SDKs read it to try their key."""
+    """`/v1/config/server-sdk-configuration.json`: SDKs read it to try their key.
+
+    The same for SDKs in browsers, at `client-sdk-configuration.json`.
+    """
 
     @speaks(answer=ConfigurationShape)
     def get(self, request: Request) -> Response:

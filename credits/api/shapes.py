@@ -278,6 +278,25 @@ def edge_state(state: State, now: datetime) -> EdgeStateShape:
     }
 
 
+def edge_list(
+    state: State, *, customer_id: str, resource_id: str | None, now: datetime
+) -> list[dict[str, Any]]:
+    """The features a customer may use, as older SDKs read them; they know no credits."""
+    return [
+        {
+            **_edge_feature(each, now),
+            "__typename": "Entitlement",
+            "customerId": customer_id,
+            "resourceId": resource_id,
+            "requestedUsage": None,
+            "requestedValues": None,
+            "nextResetDate": instant(each.window[1]) if each.window else None,
+            "validUntil": each.valid_until and round(each.valid_until.timestamp() * 1000),
+        }
+        for each in state.features
+    ]
+
+
 def _credits(state: CreditState, now: datetime) -> CheckedCreditsShape:
     return credit_entitlement(
         state.standing,

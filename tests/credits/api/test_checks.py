@@ -400,6 +400,23 @@ class TestEdgeState:
         assert state["accessDeniedReason"] is None
         assert [row["usageLimit"] for row in state["entitlementsV2"]] == [20]
 
+    def test_knows_features_alone_for_older_sdks(self, everything):
+        state = everything.get("/v1/c/acme/entitlements-state.json").data["entitlementsState"]
+
+        [entry] = everything.get("/v1/c/acme/entitlements.json").data["entitlements"]
+
+        _, feature = state["entitlementsV2"]
+        own = ("__typename", "validUntil")
+        assert {**entry, **{name: feature[name] for name in own}} == {
+            **feature,
+            "customerId": "acme",
+            "resourceId": None,
+            "requestedUsage": None,
+            "requestedValues": None,
+            "nextResetDate": feature["usagePeriodEnd"],
+        }
+        assert everything.get("/v1/c/nobody/entitlements.json").data == {"entitlements": []}
+
     def test_is_that_of_a_resource_if_one_is_named(self, everything):
         a_resource(customers.find("acme"), "project")
         everything.grant("acme", "ai-credits", 3, resourceId="project")
@@ -410,7 +427,13 @@ class TestEdgeState:
         assert [row["usageLimit"] for row in entries] == [3]
 
     @pytest.mark.parametrize(
-        "path", ["/v1/c/acme/entitlements-state.json", "/v1/config/server-sdk-configuration.json"]
+        "path",
+        [
+            "/v1/c/acme/entitlements-state.json",
+            "/v1/c/acme/entitlements.json",
+            "/v1/config/server-sdk-configuration.json",
+            "/v1/config/client-sdk-configuration.json",
+        ],
     )
     def test_asks_for_a_key(self, everything, path):
         everything.client.defaults["HTTP_X_API_KEY"] = "wrong"

@@ -1,0 +1,93 @@
+from typing import Any
+
+import pytest
+import time_machine
+
+from tests.builders import (
+    NOW,
+    a_customer,
+    a_product,
+    a_published_addon,
+    a_published_plan,
+    a_subscription,
+)
+
+pytestmark = pytest.mark.django_db
+PATH = "/v1/c/acme/subscriptions.json"
+
+
+@pytest.fixture(autouse=True)
+def _now():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def of(caller: Any, path: str = PATH) -> list[dict[str, Any]]:
+    answer = caller.get(path)
+    assert answer.status_code == 200, answer.content
+    found: list[dict[str, Any]] = answer.json()["data"]["getActiveSubscriptions"]
+    return found
+
+
+class TestEdgeSubscriptions:
+    def test_shows_what_an_sdk_reads(self, caller):
+        product = a_product("Studio", public_id="studio")
+        extra = a_published_addon(public_id="extra", product=product, monthly=5)
+        plan = a_published_plan(
+            public_id="pro", product=product, monthly=49, compatible_addons=[extra]
+        )
+        customer = a_customer(public_id="acme", email="hello@acme.example")
+        a_subscription(
+            customer, plan, addons=[(extra, 2)], public_id="first", billing_period="MONTHLY"
+        )
+
+        [shown] = of(caller)
+
+        assert (shown["subscriptionId"], shown["status"]) == ("first", "ACTIVE")
+        assert shown["customer"]["customerId"] == "acme"
+        assert shown["plan"]["refId"] == "pro"
+        assert shown["plan"]["product"]["refId"] == "studio"
+        assert [(row["quantity"], row["addon"]["refId"]) for row in shown["addons"]] == [
+            (2, "extra")
+        ]
+        assert shown["prices"][0]["price"] == {
+            "__typename": "Price",
+            "billingPeriod": "MONTHLY",
+            "price": {"__typename": "Money", "amount": 49, "currency": "USD"},
+        }
+        assert (shown["resource"], shown["endDate"], shown["trialEndDate"]) == (None, None, None)
+
+    def test_shows_those_of_the_resources_that_are_named(self, caller):
+        product = a_product(multiple_subscriptions=True)
+        plan = a_published_plan(product=product)
+        customer = a_customer(public_id="acme")
+        for resource in ("a", "b", "c"):
+            a_subscription(customer, plan, public_id=f"of-{resource}", resource_id=resource)
+
+        shown = {
+            query: sorted(row["subscriptionId"] for row in of(caller, PATH + query))
+            for query in ("", "?resourceId=a", "?resourceIds=b&resourceIds=c", "?resourceId=x")
+        }
+
+        assert shown == {
+            "": ["of-a", "of-b", "of-c"],
+            "?resourceId=a": ["of-a"],
+            "?resourceIds=b&resourceIds=c": ["of-b", "of-c"],
+            "?resourceId=x": [],
+        }
+
+    def test_shows_only_what_runs(self, caller):
+        customer = a_customer(public_id="acme")
+        a_subscription(customer, public_id="first")
+        caller.post("/api/v1/subscriptions/first/cancel", {"cancellationTime": "IMMEDIATE"})
+
+        assert of(caller) == []
+        assert caller.get("/v1/c/nobody/subscriptions.json").status_code == 404
+
+    def test_costs_the_same_for_one_and_for_many(self, caller, django_assert_num_queries):
+        customer = a_customer(public_id="acme")
+        of(caller)  # which notes the last use of the key
+        for public_id in ("first", "second", "third"):
+            a_subscription(customer, a_published_plan(), public_id=public_id)
+            with django_assert_num_queries(5):
+                of(caller)
