@@ -33,6 +33,7 @@ def is_about_customers(request: HttpRequest) -> bool:
             "subscriptions_subscription_",
             "subscriptions_rolloutrun_",
             "subscriptions_subscriptionimport_",
+            "credits_bulkrun_",
         )
     )
     return (
@@ -99,6 +100,7 @@ UNFOLD: dict[str, object] = {
                     screen("Customers", "groups", "subscriptions_customer")
                     | {"active": is_about_customers},
                     screen("Subscriptions", "event_repeat", "subscriptions_subscription"),
+                    screen("Bulk changes", "dynamic_feed", "credits_bulkrun"),
                 ],
             },
             {

@@ -17,6 +17,7 @@ from credits.admin.words import cost_of, pool_url, state_of, type_of, units
 from credits.models import Grant, GrantStatus, Pool
 from credits.summaries import GrantLine
 from subscriptions import searching
+from subscriptions.admin.choosing import ChosenForBulk
 from workspace.actors import Actor
 from workspace.admin.base import Badge, Link, ObjectPage, ReadOnly, WorkspaceAdmin, button
 from workspace.templatetags.stipend import credits as in_digits
@@ -92,10 +93,12 @@ class GrantPage(ObjectPage):
 
 
 @admin.register(Grant)
-class GrantAdmin(ReadOnly, WorkspaceAdmin):
+class GrantAdmin(ChosenForBulk, ReadOnly, WorkspaceAdmin):
     """Grants: to look for and to act on by buttons, never by a plain form."""
 
     pages = [GrantPage]
+    bulk_name = "grants"
+    bulk_permissions = ("credits.void_grant", "credits.change_grant")
     list_display = ["name", "customer", "credit_type", "type_label", "amount_label", "received"]
     list_select_related = ["pool__customer", "pool__credit_type"]
     search_fields = ["name"]

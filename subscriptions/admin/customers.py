@@ -17,6 +17,7 @@ from catalog.admin.lists import ActiveFilter, code, names
 from catalog.models import Currency, Package
 from subscriptions import customers, promotions, searching
 from subscriptions.admin import words
+from subscriptions.admin.choosing import ChosenForBulk
 from subscriptions.admin.promotions import GivePage, rows_of
 from subscriptions.admin.subscribing import SubscribePage
 from subscriptions.models import Customer, PromotionalEntitlement, Subscription
@@ -224,10 +225,17 @@ class PlanFilter(admin.SimpleListFilter):
 
 
 @admin.register(Customer)
-class CustomerAdmin(WorkspaceAdmin):
+class CustomerAdmin(ChosenForBulk, WorkspaceAdmin):
     """Customers, with tabs of their own and of the apps to the right."""
 
     pages = [OverviewPage, EntitlementsPage, AddCustomer, EditCustomer, SubscribePage, GivePage]
+    bulk_name = "customers"
+    bulk_permissions = (
+        "credits.grant_credits",
+        "credits.void_grant",
+        "credits.change_grant",
+        "subscriptions.change_subscription",
+    )
     list_display = ["name_column", "id_column", "email", "plans", "created"]
     list_filter = [ActiveFilter, PlanFilter]
     search_fields = ["name", "public_id", "email"]

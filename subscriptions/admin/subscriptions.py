@@ -18,6 +18,7 @@ from catalog.admin.lists import code
 from catalog.models.products import CancellationTime
 from subscriptions import cancellation, finding, rollout, searching, transfer, updates
 from subscriptions.admin import words
+from subscriptions.admin.choosing import ChosenForBulk
 from subscriptions.admin.updating import UpdatePage
 from subscriptions.cancellation import CancellationAction
 from subscriptions.discounts import Discount
@@ -233,10 +234,12 @@ def migrate_question(subscription: Subscription) -> str:
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(WorkspaceAdmin):
+class SubscriptionAdmin(ChosenForBulk, WorkspaceAdmin):
     """Subscriptions of all customers. They begin on a customer's page."""
 
     pages = [SubscriptionPage, SubscriptionEntitlementsPage, ScheduledUpdatesPage, UpdatePage]
+    bulk_name = "subscriptions"
+    bulk_permissions = ("subscriptions.change_subscription",)
     list_display = ["plan_column", "customer_column", "id_column", "status", "started", "ends"]
     list_filter = [StatusFilter]
     list_select_related = [

@@ -92,6 +92,10 @@ class ObjectPage(UnfoldModelAdminViewMixin, TemplateView):
             return False
         return not self.permission or self.user.has_perm(self.permission)
 
+    def has_permission_for_object(self) -> bool:
+        """Whether `object` itself allows it, which is known now."""
+        return True
+
     @property
     def user(self) -> User:
         assert isinstance(self.request.user, User)
@@ -107,6 +111,8 @@ class ObjectPage(UnfoldModelAdminViewMixin, TemplateView):
             self.object = self.model_admin.get_object(request, unquote(kwargs["object_id"]))
             if self.object is None:
                 return self.model_admin.gone(request)
+            if not self.has_permission_for_object():
+                return self.handle_no_permission()
         return super().dispatch(request, *args, **kwargs)
 
     def content(self) -> dict[str, Any]:
@@ -281,6 +287,9 @@ class ButtonPage(DialogPage):
 
     def has_permission(self) -> bool:
         return super().has_permission() and self.user.has_perm(self.button.permission)
+
+    def has_permission_for_object(self) -> bool:
+        return self.model_admin.may_press(self.user, self.button, self.object)
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
