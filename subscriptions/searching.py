@@ -66,6 +66,16 @@ def find(text: str, *, at_most: int = MOST_CUSTOMERS) -> list[int]:
     inside one are as good as a blank between two that follow each other. Where there is no
     letter and no digit, nobody is found. Looks no further than `at_most` rows lead.
     """
+    return list(dict.fromkeys(_keys(text, at_most)))
+
+
+def finds_all(text: str) -> bool:
+    """Whether `find` finds everybody who has these words, and not only the nearest."""
+    return len(_keys(text, MOST_CUSTOMERS + 1)) <= MOST_CUSTOMERS
+
+
+def _keys(text: str, at_most: int) -> list[int]:
+    """Keys of customers, the same once for each word that was looked for."""
     beginnings = [beginning for typed in text.split() if (beginning := plain(typed))]
     wanted = [
         CustomerWord.objects.beginning_with(beginning[:LONGEST_WORD])
@@ -79,7 +89,7 @@ def find(text: str, *, at_most: int = MOST_CUSTOMERS) -> list[int]:
         of_same = other.filter(customer=OuterRef("customer")).values("customer")[:1]
         rarest = rarest.alias(same=Subquery(of_same)).exclude(same=None)
     found = rarest.order_by("word", "customer").values_list("customer", flat=True)
-    return list(dict.fromkeys(found[:at_most]))
+    return list(found[:at_most])
 
 
 def _bounded_count(words: CustomerWordQuerySet) -> int:

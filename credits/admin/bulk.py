@@ -8,7 +8,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from unfold.decorators import display
 
 from credits import bulk
@@ -127,10 +128,10 @@ class BeginPage(DialogPage):
             kinds=allowed_kinds(self.user),
         )
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask, about something that can be chosen."""
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Lead back from where nothing can be chosen."""
         try:
-            return super().get(request, *args, **kwargs)
+            return super().dispatch(request, *args, **kwargs)
         except InvalidSelection as refusal:
             messages.error(request, refusal.message)
             return HttpResponseRedirect(self.model_admin.list_url())

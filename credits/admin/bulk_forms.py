@@ -17,6 +17,7 @@ from catalog.admin.fields import AmountInput, Line, as_choices, only_when
 from catalog.models import Addon, CreditType, Plan
 from credits import bulk_lists
 from credits.admin.forms import a_priority
+from credits.admin.grants import MOST_FOUND
 from credits.book import GrantType
 from credits.bulk import LONGEST_REASON, MOST_ROWS, Aim
 from credits.bulk_deeds import (
@@ -29,6 +30,7 @@ from credits.bulk_deeds import (
     Revoking,
 )
 from credits.models import BulkKind, Grant
+from subscriptions import searching
 from subscriptions.models import Customer, Subscription
 from workspace.admin.base import DialogForm
 from workspace.errors import BadInput, DomainError
@@ -113,13 +115,25 @@ class Selection:
                 raise InvalidSelection("These rows are not there. Choose them again.")
             found: QuerySet[Any] = model_admin.get_queryset(self.request)
             return found.filter(pk__in=self.ticked)
+        search = self.filters().get("q", "")
+        if search and not searching.finds_all(search):
+            raise InvalidSelection(
+                f"Too many are found by “{search[:64]}” to be sure of all. Type more of a word, or "
+                "use the filters of the list."
+            )
         asked = copy(self.request)
         asked.GET = self.filters()  # type: ignore[assignment]
         try:
             changes = model_admin.get_changelist_instance(asked)
-            return changes.get_queryset(asked)
+            found = changes.get_queryset(asked)
         except IncorrectLookupParameters as error:
             raise InvalidSelection("The list does not know this filter.") from error
+        if search and self.listed.model is Grant and found.count() >= MOST_FOUND:
+            raise InvalidSelection(
+                f"More grants are found by “{search[:64]}” than the list looks through. Choose "
+                "their customers instead, and name the grants."
+            )
+        return found
 
     def filters(self) -> QueryDict:
         """The address without what is ours."""

@@ -140,6 +140,18 @@ class TestBeginPage:
         assert answer.context["is_running"]
         assert 'http-equiv="refresh"' in answer.content.decode()
 
+    @pytest.mark.parametrize("name", ["customers", "subscriptions", "grants"])
+    def test_is_sure_of_all_that_a_search_finds(self, support, acme, name, monkeypatch):
+        """A list shows the nearest; a change of all of them must know all."""
+        monkeypatch.setattr("subscriptions.searching.MOST_CUSTOMERS", 1)
+        a_customer("Acme again", public_id="second", now=START)
+
+        answer = support.get(f"{ADD}?of={name}&q=acme", follow=True)
+
+        assert "Too many are found by “acme”" in words(answer)[-1]
+        assert support.post(f"{ADD}?of={name}&q=acme", a_gift()).status_code == 302
+        assert not BulkRun.objects.exists()
+
     @pytest.mark.parametrize("query", ["of=customers&id=x", "of=grants&nonsense__x=1"])
     def test_does_not_follow_an_address_made_up(self, support, ai, acme, query):
         answer = support.get(f"{ADD}?{query}", follow=True)
