@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 from rest_framework import serializers
@@ -18,7 +18,6 @@ from workspace.api.fields import (
     PublicIdField,
     TextField,
 )
-from workspace.api.responses import Response
 from workspace.api.views import ApiView
 from workspace.errors import DomainError
 from workspace.ids import is_public_id
@@ -37,15 +36,9 @@ SHARED_NAMES = {
 
 
 class CatalogView(ApiView):
-    """Names the fields of refusals as the callers of a resource know them."""
+    """Refusals of the catalog are about fields of its models."""
 
-    names: ClassVar[Mapping[str, str]] = SHARED_NAMES
-
-    def refuse(self, error: Exception) -> Response:
-        """Translate the field at fault, then answer as always."""
-        if isinstance(error, DomainError) and error.field:
-            error.field = self.names.get(error.field, error.field)
-        return super().refuse(error)
+    names = SHARED_NAMES
 
 
 class ClearableText(TextField):

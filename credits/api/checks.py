@@ -54,28 +54,26 @@ class CheckView(ApiView):
 
     def admit(self) -> None:
         """Recognise the key, while deciding if this can be decided in one statement."""
-        if self._asks_for_credits():
-            wanted = keys.parse(raw_key(self.request), self.now)
+        if self.request.method in ("GET", "HEAD"):
             try:
-                self.query = self.read_query()
+                query = self.read_query()
             except ValidationError:
                 super().admit()
                 raise
-            key, self.decision = access.check_for_key(
-                wanted=wanted,
-                customer_id=self.kwargs["customer_id"],
-                credit_type_id=self.query["currency_id"],
-                resource_id=self.query.get("resource_id"),
-                amount=self.query.get("requested_usage"),
-                now=self.now,
-            )
-            self.recognise(key)
+            if "currency_id" in query:
+                self._decide(query)
         super().admit()
 
-    def _asks_for_credits(self) -> bool:
-        query = self.request.query_params
-        is_read = self.request.method in ("GET", "HEAD")
-        return is_read and "currencyId" in query and "featureId" not in query
+    def _decide(self, query: dict[str, Any]) -> None:
+        key, self.decision = access.check_for_key(
+            wanted=keys.parse(raw_key(self.request), self.now),
+            customer_id=self.kwargs["customer_id"],
+            credit_type_id=query["currency_id"],
+            resource_id=query.get("resource_id"),
+            amount=query.get("requested_usage"),
+            now=self.now,
+        )
+        self.recognise(key)
 
     @speaks(query=CheckFilters, answer=shapes.CheckedShape)
     def get(self, request: Request, customer_id: str) -> Response:
@@ -84,15 +82,15 @@ class CheckView(ApiView):
 
     def decided(self, customer_id: str) -> shapes.CheckedShape:
         """The answer, in the shape of what was asked for."""
+        query = self.read_query()
         if self.decision is not None:
             return shapes.credit_entitlement(
                 self.decision.standing,
                 self.decision.denial,
                 credit_type=self.decision.credit_type,
-                asked_for=self.query["currency_id"],
+                asked_for=query["currency_id"],
                 now=self.now,
             )
-        query = self.read_query()
         state = entitlements.check_feature(
             customer_id=customer_id,
             feature_id=query["feature_id"],

@@ -33,6 +33,13 @@ from workspace.api.views import ApiView
 class SubscriptionsApiView(ApiView):
     """What views of subscriptions have in common."""
 
+    names = {
+        "public_id": "id",
+        "started_at": "startDate",
+        "ends_at": "cancellationDate",
+        "trial": "trialOverrideConfiguration",
+    }
+
     def read(self, subscription: Subscription) -> SubscriptionShape:
         """A subscription as it is now, with its own values."""
         if subscription.next_update_at is not None and subscription.next_update_at <= self.now:

@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache
-from typing import Any, TypeVar
+from functools import cache, lru_cache
+from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from rest_framework.exceptions import NotFound, ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
@@ -24,6 +24,7 @@ from workspace.api.fields import BracketField, CommaListField
 from workspace.api.responses import JSON, Response, Written
 from workspace.api.terms import NOTHING, Terms, chosen
 from workspace.api.throttling import KeyRate
+from workspace.errors import DomainError
 from workspace.json import dumps
 from workspace.keys import KnownKey
 
@@ -55,6 +56,9 @@ class ApiView(APIView):
     content_negotiation_class = OnlyJson
     throttle_classes = [KeyRate]
     metadata_class = None
+
+    names: ClassVar[Mapping[str, str]] = {"public_id": "id"}
+    """How callers know the fields that refusals name, where camelCase is not all."""
 
     now: datetime
     actor: Actor
@@ -99,6 +103,8 @@ class ApiView(APIView):
 
     def refuse(self, error: Exception) -> Response:
         """The answer to an exception, whatever it is."""
+        if isinstance(error, DomainError) and error.field:
+            error.field = self.names.get(error.field, error.field)
         return errors.handle(error, {"request": self.request})
 
     def answer(self, data: Any) -> Response:
@@ -131,23 +137,8 @@ class ApiView(APIView):
         Only lists may be given in several pieces. Parameters that nobody knows are ignored,
         but not those with brackets: they are filters, and their list would hold too much.
         """
-        serializer = chosen(self.terms.query, self)
-        query = self.request.query_params
-        fields = _reader(serializer).fields
-        faults = {
-            name: ["This is given more than once."]
-            for name, values in query.lists()
-            if len(values) > 1 and not isinstance(fields.get(name), CommaListField)
-        }
-        with_brackets = [n for n, field in fields.items() if isinstance(field, BracketField)]
-        for name in query:
-            base, bracket, _ = name.partition("[")
-            if bracket and base not in with_brackets:
-                allowed = ", ".join(f"{name}[…]" for name in with_brackets) or "none"
-                faults[name] = [f"There is no such filter. Those with brackets: {allowed}."]
-        if faults:
-            raise ValidationError(faults)
-        return _read(serializer, query)
+        asked = self.request.META.get("QUERY_STRING", "")
+        return dict(_understood(chosen(self.terms.query, self), asked))
 
     def _handler(self) -> Handler:
         """What answers the method of the request."""
@@ -200,6 +191,30 @@ def _read(serializer: type[Serializer[Any]], data: Any) -> dict[str, Any]:
         refusing = serializer(data=data)
         refusing.is_valid(raise_exception=True)
         raise
+
+
+@lru_cache(maxsize=1000)
+def _understood(serializer: type[Serializer[Any]], asked: str) -> Mapping[str, Any]:
+    """A query string, read; remembered, because applications ask the same all day.
+
+    What it means depends on nothing else. Its values are everybody's: nobody changes them.
+    """
+    query = QueryDict(asked.encode("iso-8859-1"))  # as WSGI hands bytes over
+    fields = _reader(serializer).fields
+    faults = {
+        name: ["This is given more than once."]
+        for name, values in query.lists()
+        if len(values) > 1 and not isinstance(fields.get(name), CommaListField)
+    }
+    with_brackets = [name for name, field in fields.items() if isinstance(field, BracketField)]
+    for name in query:
+        base, bracket, _ = name.partition("[")
+        if bracket and base not in with_brackets:
+            allowed = ", ".join(f"{name}[…]" for name in with_brackets) or "none"
+            faults[name] = [f"There is no such filter. Those with brackets: {allowed}."]
+    if faults:
+        raise ValidationError(faults)
+    return _read(serializer, query)
 
 
 @cache

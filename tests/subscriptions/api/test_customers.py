@@ -80,6 +80,7 @@ class TestProvision:
         assert answer.status_code == 409
         assert answer["x-should-retry"] == "false"
         assert answer.json()["code"] == "IdTaken"
+        assert answer.json()["errors"] == {"id": ["Another customer has the ID acme already."]}
 
     @pytest.mark.parametrize(
         ("field", "value"),

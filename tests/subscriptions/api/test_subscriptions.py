@@ -284,6 +284,13 @@ class TestProvision:
         assert (answer.status_code, answer.json()["code"]) == (status, code)
         assert not Subscription.objects.exists()
 
+    def test_names_what_is_at_fault_as_callers_know_it(self, caller, body):
+        past = "2020-01-01T00:00:00Z"
+
+        answer = caller.post("/api/v1/subscriptions", {**body, "cancellationDate": past})
+
+        assert list(answer.json()["errors"]) == ["cancellationDate"]
+
 
 class TestRetrieve:
     def test_reads_one_with_its_own_values(self, caller):

@@ -61,6 +61,11 @@ class TestApiView:
         filters = [answer.get("data", {}).get("filter") for answer in answers]
         assert filters == [{"name": "a", "status": ["A"]}, None, {"status": ["B"]}, {}]
 
+    def test_refuses_the_same_question_every_time(self, caller):
+        answers = [caller.get("/api/v1/echo?status=C").json() for _ in range(2)]
+
+        assert [answer["code"] for answer in answers] == ["InvalidInput"] * 2
+
     def test_reads_for_many_at_once(self):
         def read(number: int) -> list[Decimal]:
             view = ApiView()
