@@ -248,5 +248,5 @@ def a_world() -> None:
     a_subscription(a_customer(public_id="acme"), plan, public_id="first")
     globex = a_customer("Globex", public_id="globex")
     rooms = a_product("Rooms", public_id="rooms", multiple_subscriptions=True)
-    room = a_published_plan("Room", product=rooms)
+    room = a_published_plan("Room", public_id="room", product=rooms)
     a_subscription(globex, room, public_id="movable", resource_id="here")

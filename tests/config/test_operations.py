@@ -9,12 +9,32 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
 from credits.models import LedgerEntry
 from tests.builders import NOW
-from tests.operations import GRANT, REFUSED, STEPS, Operation, a_world, address, operations, routes
+from tests.operations import (
+    COUPON,
+    CREDITS,
+    DEMAND,
+    EVENT,
+    GRANT,
+    LIMIT,
+    LINK,
+    PACKAGE,
+    PROMOTION,
+    REFUSED,
+    STEPS,
+    TEAM,
+    Operation,
+    a_world,
+    address,
+    operations,
+    routes,
+)
 from workspace import customer_tokens, keys
 from workspace.actors import SYSTEM
 from workspace.api import scopes
@@ -45,6 +65,11 @@ HEAVY = {
     "50,000 digits": b'{"amount": ' + b"9" * 50_000 + b"}",
     "more than 2 MB": b'{"a": "' + b"x" * 2 * 1024 * 1024 + b'"}',
 }
+UNITS = {"type": "FEATURE", "id": "images", "usageLimit": 5}
+LOGO = {"displayName": "Logo", "featureType": "BOOLEAN"}
+ROOM = {"customerId": "acme", "planId": "room"}
+SHORT = ("charges", "/entitlements")
+"""Lists of what one plan or add-on has."""
 HOT = ("consumption", "events", "grants", "customers")
 TYPES = ["application/xml", "text/plain", "application/x-www-form-urlencoded", ""]
 STRANGE: list[Any] = [
@@ -177,7 +202,9 @@ class TestKeys:
         answers = (
             (str(each), ask(made.raw, each, x_customer_key=acme))
             for each in others
-            if not each.route.startswith("v1/config") and "credits/" not in each.route
+            if not each.route.startswith("v1/config")
+            and "credits/" not in each.route
+            and each.route not in scopes.OF_ALL
         )
         assert wrong(answers, lambda answer: answer.status_code == 403) == {}
         assert stored() == before
@@ -332,3 +359,70 @@ class TestTraces:
                 answer = ask(raw, each, traceparent=parent)
             assert answer["X-Trace-Id"] == "0af7651916cd43dd8448eb211c80319c"
             assert answer.status_code < 400 or caplog.records
+
+
+class TestLists:
+    @pytest.fixture
+    def raw(self, world) -> str:
+        """The key of a workspace where every list that can be long has two rows at least."""
+        raw: str = a_key().raw
+        twice: list[tuple[str, str, dict[str, Any]]] = []
+        for at in ("1", "2"):
+            limit = {**LIMIT, "entityId": f"eng-{at}"}
+            entity = {"id": f"eng-{at}", "entityTypeId": f"team-{at}"}
+            gift = {**PROMOTION, "featureId": f"logo-{at}", "usageLimit": None}
+            beta = "/api/v1-beta/customers/acme"
+            twice += [
+                ("POST", "credits/custom-currencies", {"id": f"t-{at}", "displayName": "T"}),
+                ("POST", "features", {**LOGO, "id": f"logo-{at}"}),
+                ("POST", "products", {"id": f"labs-{at}", "displayName": "Labs"}),
+                ("POST", "coupons", {**COUPON, "id": f"winter-{at}"}),
+                ("POST", "plans", {"id": f"basic-{at}", **PACKAGE}),
+                ("POST", f"plans/basic-{at}/entitlements", {"entitlements": [CREDITS, UNITS]}),
+                ("POST", "addons", {"id": f"more-{at}", **PACKAGE}),
+                ("POST", f"plans/basic-{at}/publish", {"migrationType": "NEW_CUSTOMERS"}),
+                ("POST", f"addons/more-{at}/entitlements", {"entitlements": [CREDITS]}),
+                ("POST", f"addons/more-{at}/publish", {"migrationType": "NEW_CUSTOMERS"}),
+                ("POST", "customers", {"id": f"initech-{at}"}),
+                ("POST", "customers/acme/integrations", {**LINK, "id": f"crm-{at}"}),
+                (
+                    "POST",
+                    "customers/acme/promotional-entitlements",
+                    {"promotionalEntitlements": [gift]},
+                ),
+                ("POST", "subscriptions", {"customerId": f"initech-{at}", "planId": "pro"}),
+                ("POST", "subscriptions", {**ROOM, "resourceId": f"room-{at}"}),
+                ("POST", "credits/grants", GRANT),
+                ("POST", "credits/consumption", {**DEMAND, "idempotencyKey": f"k-{at}"}),
+                ("POST", "events", {"events": [{**EVENT, "idempotencyKey": f"e-{at}"}]}),
+                ("PUT", "/api/v1-beta/entity-types", {"types": [{**TEAM, "id": f"team-{at}"}]}),
+                ("PUT", f"{beta}/entities", {"entities": [entity]}),
+                ("PUT", f"{beta}/assignments", {"assignments": [limit]}),
+            ]
+        for method, path, body in twice:
+            answer = send(raw, method, address(path), json.dumps(body).encode())
+            assert answer.status_code in (200, 201), (path, answer.content)
+        return raw
+
+    def test_cost_the_same_for_a_row_and_for_a_page(self, raw):
+        costs = {}
+        for each in ALL:
+            if each.changes:
+                continue
+            path = f"{each.path}?customerId=acme&startDate=2026-01-01"
+            for limit in (1, 20):
+                with CaptureQueriesContext(connection) as captured:
+                    body = send(raw, "GET", f"{path}&limit={limit}", b"").json()
+                costs[str(each), limit] = len(captured)
+            if "pagination" not in body:
+                del costs[str(each), 1], costs[str(each), 20]
+            elif not each.route.endswith(SHORT):
+                assert len(body["data"]) >= 2, each
+
+        assert len(costs) == 2 * 22
+        dearer = {
+            name: cost
+            for (name, limit), cost in costs.items()
+            if limit == 20 and cost != costs[name, 1]
+        }
+        assert dearer == {}

@@ -51,6 +51,13 @@ CODES: Mapping[type[exceptions.APIException], str] = {
     exceptions.Throttled: "TooManyRequests",
 }
 
+# What to do about errors of the framework that do not say it.
+MESSAGES: Mapping[type[exceptions.APIException], str] = {
+    exceptions.MethodNotAllowed: "This address does not take this method; the header Allow "
+    "names those it takes.",
+    exceptions.UnsupportedMediaType: "A body must be JSON: send Content-Type: application/json.",
+}
+
 API_PATHS = ("/api/", "/v1/")
 LONGEST_MESSAGE = 300  # of the framework's, which repeat what was sent, however long
 
@@ -105,7 +112,7 @@ def _framework_refusal(error: exceptions.APIException) -> Response:
         message = f"{field}: {messages[0]}" if field else messages[0]
         errors.pop("", None)
     else:
-        message = shorten(str(error.detail))
+        message = MESSAGES.get(type(error), shorten(str(error.detail)))
     code = CODES.get(type(error), type(error).__name__)
     response = _answer(error.status_code, code, message, errors)
     if isinstance(error, exceptions.Throttled):

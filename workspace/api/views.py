@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
-from rest_framework.exceptions import NotFound, ParseError, ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import SAFE_METHODS
@@ -94,7 +94,7 @@ class ApiView(APIView):
     def _refuse_strange_body(self) -> None:
         """Refuse what is no object, even where nobody wants to know what is in it."""
         if self.request.method not in SAFE_METHODS and not isinstance(self.request.data, Mapping):
-            raise ParseError("The body must be a JSON object.")
+            raise ValidationError("The body must be a JSON object.")
 
     def recognise(self, key: KnownKey) -> None:
         """Know who asks from a statement that had other reasons, too; before `admit`."""
@@ -129,6 +129,7 @@ class ApiView(APIView):
 
     def read_body(self) -> dict[str, Any]:
         """The body of the request, as the method says; no body is `{}`."""
+        self._refuse_strange_body()
         return _read(chosen(self.terms.body, self), self.request.data)
 
     def read_query(self) -> dict[str, Any]:
