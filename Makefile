@@ -16,7 +16,7 @@ PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" DJANGO_SETTINGS_MODULE=config.s
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-reset test test-sqlite test-postgres lint format types coverage mutants laws \
-	screenshots bench lock clean
+	fuzz screenshots bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -67,6 +67,12 @@ mutants: $(INSTALLED) ## Would the tests of the credit engine notice a wrong lin
 
 laws: $(INSTALLED) ## The laws of the credit engine, over thousands of histories
 	env -u DATABASE_URL HYPOTHESIS_PROFILE=long nice $(PYTEST) tests/properties $(ARGS)
+
+# Two hundred of each kind per operation; FUZZ=2000 makes more.
+fuzz: export FUZZ ?= 200
+fuzz: $(INSTALLED) ## Requests made from the OpenAPI document, by the thousand, on both databases
+	env -u DATABASE_URL nice $(PYTEST) tests/contract/test_fuzz.py $(ARGS)
+	nice $(BIN)/python -m tests.with_postgres $(PYTEST) tests/contract/test_fuzz.py $(ARGS)
 
 screenshots: $(INSTALLED) ## The pictures of README.md, from a fresh demo
 	$(BIN)/python -m scripts.screenshots

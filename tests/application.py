@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import time_machine
-from rest_framework.test import APIClient
 
 from tests.builders import NOW
+from tests.contract.described import DescribedClient
 from workspace import keys
 from workspace.actors import SYSTEM
 from workspace.json import dumps
@@ -37,7 +37,7 @@ class Application:
     def __init__(self, kind: KeyKind = KeyKind.FULL, *, now: datetime = NOW) -> None:
         self.now = now
         self.key = keys.create(name="Application", kind=kind, actor=SYSTEM, now=now).raw
-        self.client = APIClient(headers={"X-API-KEY": self.key})
+        self.client = DescribedClient(headers={"X-API-KEY": self.key})
 
     def get(self, path: str, **query: Any) -> Answer:
         """GET below `/api/v1/`, or from the root if `path` begins with a slash."""

@@ -1,7 +1,7 @@
 """Usage events: taken in, or estimated (R39–R41)."""
 
 from decimal import Decimal
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -14,7 +14,7 @@ from credits.events import Event
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import PublicIdField, TextField, UtcDateTimeField
 from workspace.api.responses import Response
-from workspace.api.terms import speaks
+from workspace.api.terms import one_of, speaks
 from workspace.api.views import ApiView
 
 
@@ -67,7 +67,7 @@ class EstimateShape(TypedDict):
     """What use would cost, a row per credit type."""
 
     estimates: list[CreditCostShape]
-    warnings: list[str]
+    warnings: list[Annotated[str, one_of(estimates.Warning)]]
 
 
 class EventsView(ApiView):

@@ -31,6 +31,13 @@ class TakenShape(TypedDict):
 
 DenialReason = Annotated[str, one_of(Denial)]
 
+NOTHING_AT_ALL = (
+    Denial.CUSTOMER_NOT_FOUND,
+    Denial.CUSTOMER_IS_ARCHIVED,
+    Denial.NO_ACTIVE_SUBSCRIPTION,
+)
+"""Why a customer may use nothing."""
+
 
 class CurrencyShape(TypedDict):
     """A credit type: the contract calls it custom currency."""
@@ -92,7 +99,7 @@ CheckedShape = CheckedCreditsShape | CheckedFeatureShape
 class CustomerEntitlementsShape(TypedDict):
     """Everything a customer may use, credits first."""
 
-    accessDeniedReason: DenialReason | None
+    accessDeniedReason: Annotated[str, one_of(NOTHING_AT_ALL)] | None
     entitlements: list[CheckedShape]
 
 
@@ -185,7 +192,7 @@ EdgeStateShape = TypedDict(
     "EdgeStateShape",
     {
         "__typename": Literal["EntitlementsState"],
-        "accessDeniedReason": DenialReason | None,
+        "accessDeniedReason": Annotated[str, one_of(NOTHING_AT_ALL)] | None,
         "entitlements": list[dict[str, str]],
         "entitlementsV2": list[EdgeCreditsShape | EdgeFeatureShape],
     },

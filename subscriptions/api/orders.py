@@ -53,7 +53,13 @@ class NotYet(serializers.Field[None, Any, Any, Any]):
 
     def described(self, _: object) -> dict[str, Any]:
         """For the OpenAPI description."""
-        return {"enum": [[], {}, ""], "description": "Not supported yet: leave it out."}
+        return {
+            "type": ["array", "object", "string"],
+            "maxItems": 0,
+            "maxProperties": 0,
+            "maxLength": 0,
+            "description": "Not supported yet: leave it out.",
+        }
 
 
 class WholeField(serializers.IntegerField):

@@ -96,6 +96,14 @@ class InvoiceLineShape(TypedDict):
     subTotal: Decimal
 
 
+class DiscountShape(TypedDict):
+    """What a discount would take off. None is computed here."""
+
+    amount: Decimal
+    currency: Currency
+    description: str
+
+
 class InvoiceShape(TypedDict):
     """What an invoice would hold: prices paid ahead, before taxes and discounts."""
 
@@ -105,7 +113,7 @@ class InvoiceShape(TypedDict):
     currency: Currency | None
     discount: None
     discountDetails: None
-    discounts: list[dict[str, str]]
+    discounts: list[DiscountShape]
     lines: list[InvoiceLineShape]
     tax: None
 

@@ -243,4 +243,8 @@ class InstantRangeField(BracketField):
     def described(self, _: object) -> dict[str, Any]:
         """For the OpenAPI description."""
         instant = {"type": "string", "format": "date-time"}
-        return {"type": "object", "properties": dict.fromkeys(self.OPERATORS, instant)}
+        return {
+            "type": "object",
+            "properties": dict.fromkeys(self.OPERATORS, instant),
+            "additionalProperties": False,
+        }

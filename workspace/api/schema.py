@@ -316,8 +316,9 @@ def nullable(schema: Schema) -> Schema:
     """The same, or null."""
     if "enum" in schema:
         schema = schema | {"enum": [*schema["enum"], None]}
-    if isinstance(schema.get("type"), str):
-        return schema | {"type": [schema["type"], "null"]}
+    if "type" in schema:
+        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        return schema | {"type": [*types, "null"]}
     if "anyOf" in schema:
         return schema | {"anyOf": [*schema["anyOf"], {"type": "null"}]}
     return {"anyOf": [schema, {"type": "null"}]}

@@ -1,11 +1,11 @@
 import pytest
-from rest_framework.test import APIClient
 
+from tests.contract.described import DescribedClient
 from tests.workspace.builders import a_key
 from workspace.models import KeyKind
 
 
-class Caller(APIClient):
+class Caller(DescribedClient):
     """An application with a key."""
 
     def __init__(self, kind: KeyKind = KeyKind.FULL) -> None:
@@ -14,7 +14,7 @@ class Caller(APIClient):
 
     def send(self, path: str, body: bytes, content_type: str = "application/json", **headers):
         """POST exactly these bytes."""
-        return self.generic("POST", path, body, content_type, headers=headers)  # type: ignore[arg-type]
+        return self.generic("POST", path, body, content_type, headers=headers)
 
 
 @pytest.fixture
