@@ -67,6 +67,5 @@ DIFFERENCES = {
     # Addresses of our own
     "GET /livez: our own": "asked by whatever watches the process",
     "GET /readyz: our own": "asked by whatever watches the process",
-    "GET /v1/c/{}/entitlements-state.json: our own": "server SDKs read it",
-    "GET /v1/config/server-sdk-configuration.json: our own": "server SDKs read it",
+    "GET /v1/*.json: our own": "SDKs read it at the edge",
 }

@@ -279,6 +279,8 @@ class Description(AutoSchema):
     def shape(self, shape: Any) -> Schema:
         """What a type of an answer means on the wire."""
         origin, arguments = get_origin(shape), get_args(shape)
+        if shape is Any:
+            return {}
         if shape in KINDS:
             return dict(KINDS[shape])
         if is_typeddict(shape):
