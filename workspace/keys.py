@@ -289,8 +289,11 @@ def write_uses(**kwargs: object) -> None:
     Called when an answer has been sent, so that nobody waits for it. A key made with an
     older SECRET_KEY is on this occasion bound to the current one.
     """
-    while _unwritten:
-        _, (wanted, used_at) = _unwritten.popitem()
+    for lookup in tuple(_unwritten):
+        noted = _unwritten.pop(lookup, None)
+        if noted is None:  # another thread was first
+            continue
+        wanted, used_at = noted
         used_before = Q(last_used_at=None) | Q(last_used_at__lt=used_at)
         try:
             ApiKey.objects.filter(used_before, lookup=wanted.lookup).update(

@@ -269,6 +269,22 @@ class TestWriteUses:
 
         assert ApiKey.objects.get().last_used_at == NOW + timedelta(seconds=120)
 
+    def test_leaves_alone_what_another_thread_has_taken(
+        self, monkeypatch, django_assert_num_queries
+    ):
+        class TakenMeanwhile(dict):
+            def pop(self, key, default=None):
+                return super().pop(key) and default
+
+        made = a_key()
+        monkeypatch.setattr(keys, "_unwritten", TakenMeanwhile())
+        keys.authenticate(made.raw, NOW)
+
+        with django_assert_num_queries(0):
+            keys.write_uses()
+
+        assert ApiKey.objects.get().last_used_at is None
+
     def test_survives_a_database_that_does_not(self, monkeypatch, caplog):
         made = a_key()
         keys.authenticate(made.raw, NOW)
