@@ -74,8 +74,8 @@ fuzz: $(INSTALLED) ## Requests made from the OpenAPI document, by the thousand, 
 	env -u DATABASE_URL nice $(PYTEST) tests/contract/test_fuzz.py $(ARGS)
 	nice $(BIN)/python -m tests.with_postgres $(PYTEST) tests/contract/test_fuzz.py $(ARGS)
 
-screenshots: $(INSTALLED) ## The pictures of README.md, from a fresh demo
-	$(BIN)/python -m scripts.screenshots
+screenshots: $(INSTALLED) ## Pictures of every screen, from a fresh demo; with ARGS=--docs those of docs/
+	$(BIN)/python -m scripts.screenshots $(ARGS)
 
 bench: $(INSTALLED) ## Speed, beside the limits of this machine
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -61,7 +61,10 @@ UNFOLD: dict[str, object] = {
         lambda request: static("workspace/app.css"),
         lambda request: static("workspace/palette.css"),
     ],
-    "SCRIPTS": [lambda request: static("workspace/palette.js")],
+    "SCRIPTS": [
+        lambda request: static("workspace/keep.js"),
+        lambda request: static("workspace/palette.js"),
+    ],
     "SHOW_HISTORY": False,  # every object has its Activity tab
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",

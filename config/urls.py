@@ -15,6 +15,9 @@ from workspace.api.views import UnknownRoute
 # The description of the API is no secret; everything it describes asks for a key.
 OPEN_TO_ALL: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 
+HOME = reverse_lazy("admin:index")
+APPS = sorted({model._meta.app_label for model in admin.site._registry})
+
 # No address of ours holds a NUL, and PostgreSQL cannot look for one.
 nowhere = [
     re_path(r"^(?:api|v1)/[^\0]*\0", UnknownRoute.as_view()),
@@ -35,9 +38,11 @@ urlpatterns = [
     path("v1/", include("catalog.api.edge_urls")),
     path("api/schema", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(**OPEN_TO_ALL)),
-    path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
+    path("", RedirectView.as_view(url=HOME)),
     # In place of Unfold's: quick, and never from a cache that outlives a change of role.
     path("admin/search/", admin.site.admin_view(palette.search)),
+    # Django has a page for each app there; ours has the sidebar.
+    re_path(rf"^admin/(?:{'|'.join(APPS)})/$", RedirectView.as_view(url=HOME)),
     path("admin/", admin.site.urls),
     # Whatever else looks like the API answers as it does.
     re_path(r"^(?:api|v1)/", UnknownRoute.as_view()),

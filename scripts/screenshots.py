@@ -1,12 +1,15 @@
-"""`make screenshots`: the pictures of README.md and docs/, taken from a fresh demo.
+"""`make screenshots`: pictures of every screen, from a fresh demo.
 
-The demo runs on a free port with a database of its own, which is thrown away. Everything is
-clicked and typed as a person would. `--look` takes the pictures for looking only, into
-var/looks/: at the size of a phone and in the dark too.
+Those of README.md and docs/ go to docs/images/; everything is clicked and typed as a person
+would. Then, in a shop in which everything has happened, every screen that a link leads to goes
+to var/screens/, wide, narrow and dark, to be looked at. `--docs` takes only the former.
+
+The demo runs on a free port with a database of its own, which is thrown away.
 """
 
 import os
 import re
+import shutil
 import socket
 import sys
 import tempfile
@@ -16,26 +19,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+import django
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from scripts import chromium, demo
 from workspace.processes import ProcessGroup
 
 WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"}
 LOOKS: dict[str, dict[str, Any]] = {
-    "wide-dark": WIDE | {"color_scheme": "dark"},
+    "wide": WIDE,
+    "dark": WIDE | {"color_scheme": "dark"},
     "narrow": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
-    "narrow-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
 }
+FOR_DOCS = demo.ROOT / "docs" / "images"
+TO_LOOK_AT = demo.ROOT / "var" / "screens"
 
 
 def main() -> None:
     """Start the demo, change a plan and begin a subscription, and take every picture."""
     if chromium.PATH is None:
         sys.exit(chromium.MISSING)
-    only_to_look = "--look" in sys.argv
-    folder = demo.ROOT / ("var/looks" if only_to_look else "docs/images")
-    folder.mkdir(parents=True, exist_ok=True)
     with fresh_demo() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.PATH, args=chromium.FLAGS)
         context = browser.new_context(base_url=address, timezone_id="UTC", **WIDE)
@@ -43,15 +46,46 @@ def main() -> None:
         sign_in(page)
         edit_the_plan(page)
         welcome_a_customer(page)
-        signed_in = context.storage_state()
-        looks = {"": WIDE} | (LOOKS if only_to_look else {})
-        for look, options in looks.items():
-            context = browser.new_context(
-                base_url=address, timezone_id="UTC", storage_state=signed_in, **options
-            )
-            take_pictures(context.new_page(), folder, look)
-            context.close()
+        take_pictures(page)
+        if "--docs" not in sys.argv:
+            take_all(browser, address, context.storage_state())
         browser.close()
+
+
+def take_all(browser: Browser, address: str, signed_in: Any) -> None:
+    """Every screen in every look, named after the screen."""
+    screens = all_screens()
+    shutil.rmtree(TO_LOOK_AT, ignore_errors=True)
+    for look, options in LOOKS.items():
+        folder = TO_LOOK_AT / look
+        folder.mkdir(parents=True)
+        context = browser.new_context(
+            base_url=address, timezone_id="UTC", storage_state=signed_in, **options
+        )
+        page = context.new_page()
+        for name, found in screens.items():
+            page.goto(found)
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+        context.close()
+        print(f"  {len(screens)} screens in {folder.relative_to(demo.ROOT)}/")
+
+
+def all_screens() -> dict[str, str]:
+    """Let everything happen in the demo; where each kind of screen can be seen then."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread
+    django.setup()
+    # Both want settings, which are there only now.
+    from django.test import Client
+
+    from scripts import walk
+    from tests.browser.shop import a_shop
+    from workspace.models import User
+
+    a_shop()
+    client = Client(HTTP_HOST=demo.HOST)
+    client.force_login(User.objects.get(username=demo.LOGIN))
+    return {screen.name: screen.address for screen in walk.each_once(client)}
 
 
 @contextmanager
@@ -118,8 +152,8 @@ def wait_for_title(page: Page, title: str) -> None:
     page.locator("h2.cx-title").get_by_text(title, exact=True).wait_for()
 
 
-def take_pictures(page: Page, folder: Path, look: str) -> None:
-    """All pictures in one size and colour."""
+def take_pictures(page: Page) -> None:
+    """Those of the guides."""
     pictures: dict[str, Callable[[Page], None]] = {
         "customers": open_customers,
         "customer-credits": open_credits,
@@ -134,8 +168,8 @@ def take_pictures(page: Page, folder: Path, look: str) -> None:
         page.wait_for_load_state("networkidle")
         page.evaluate("document.activeElement.blur()")
         page.evaluate("scrollTo(0, 0)")
-        file = folder / ("-".join(filter(None, [name, look])) + ".png")
-        page.screenshot(path=file, full_page=bool(look))
+        file = FOR_DOCS / f"{name}.png"
+        page.screenshot(path=file)
         print(f"  {file.relative_to(demo.ROOT)}  {file.stat().st_size // 1024} KB")
 
 

@@ -199,6 +199,8 @@ class AddonsForm(DraftForm):
             .select_related("live", "draft")
         )
         set_choices(self, "addons", addons)
+        if not addons:
+            self.fields["addons"].help_text = "This product has no other add-ons yet."
 
 
 class ChooseAddons(DraftDialog):

@@ -13,6 +13,7 @@ from django_q.models import Task
 from credits import resets
 from credits.admin.adjusting import AdjustPage
 from credits.admin.customer_credits import CreditsPage
+from credits.admin.customer_entities import EntitiesPage
 from credits.admin.customer_usage import UsagePage
 from credits.admin.explaining import BalancePage
 from credits.admin.words import ago, name_of, pool_url
@@ -116,7 +117,7 @@ class PoolAdmin(ReadOnly, WorkspaceAdmin):
                 self.admin_site.admin_view(bound(page, model_admin=customer_admin)),
                 name=f"credits_customer_{page.url_name}",
             )
-            for page in (CreditsPage, UsagePage, AdjustPage)
+            for page in (CreditsPage, UsagePage, EntitiesPage, AdjustPage)
         ]
         return [*tabs, *super().get_urls()]
 

@@ -20,7 +20,7 @@ from subscriptions.admin import words
 from subscriptions.admin.choosing import ChosenForBulk
 from subscriptions.admin.promotions import GivePage, rows_of
 from subscriptions.admin.subscribing import SubscribePage
-from subscriptions.models import Customer, PromotionalEntitlement, Subscription
+from subscriptions.models import Customer, Entity, PromotionalEntitlement, Subscription
 from subscriptions.previews import preview_of_stored
 from workspace.activity import for_subject
 from workspace.actors import Actor
@@ -279,17 +279,23 @@ class CustomerAdmin(ChosenForBulk, WorkspaceAdmin):
         return found.newest_first()
 
     def tabs(self, request: HttpRequest, obj: Any, current: str) -> list[Link]:
-        """Overview, Entitlement summary, the two of the credits app, Activity."""
+        """Overview, Entitlement summary, those of the credits app, Activity.
+
+        Entities only where there are any: most customers have none.
+        """
         own = super().tabs(request, obj, current)
         theirs = []
         if request.user.has_perm("credits.view_pool"):
+            pages = [("usage", "Entitlement usage"), ("credits", "Credits")]
+            if current == "entities" or Entity.objects.filter(customer=obj).exists():
+                pages.append(("entities", "Entities"))
             theirs = [
                 Link(
                     label,
                     reverse(f"admin:credits_customer_{name}", args=[obj.pk]),
                     is_current=name == current,
                 )
-                for name, label in (("usage", "Entitlement usage"), ("credits", "Credits"))
+                for name, label in pages
             ]
         return [*own[:2], *theirs, *own[2:]]
 

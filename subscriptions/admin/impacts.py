@@ -179,7 +179,7 @@ class ImpactReportAdmin(ReadOnly, WorkspaceAdmin):
     """All previews, newest first."""
 
     pages = [ReportPage, ReportSheet, BeginPreview]
-    list_display = ["__str__", "subscriptions", "computed", "actor_name"]
+    list_display = ["__str__", "subscriptions", "computed", "by"]
     list_select_related = ["version__package"]
     has_activity = False
     empty_title = "No previews yet"
@@ -204,6 +204,11 @@ class ImpactReportAdmin(ReadOnly, WorkspaceAdmin):
     def computed(self, obj: ImpactReport) -> str:
         """As of when."""
         return instant(obj.computed_at)
+
+    @admin.display(description="By", ordering="actor_name")
+    def by(self, obj: ImpactReport) -> str:
+        """Who wanted to know."""
+        return obj.actor_name
 
 
 def filtered(report: ImpactReport, request: HttpRequest) -> QuerySet[ImpactRow]:

@@ -56,7 +56,7 @@ class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
     """All imports of subscriptions, newest first."""
 
     pages = [ImportPage]
-    list_display = ["created", "actor_name", "rows_column", "failed_column", "state"]
+    list_display = ["created", "by", "rows_column", "failed_column", "state"]
     has_activity = False
     empty_title = "No imports yet"
     empty_text = "Subscriptions that an application imports over HTTP appear here."
@@ -69,6 +69,20 @@ class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
             imported=Count("rows", filter=imported),
             failed=Count("rows", filter=Q(rows__outcome=ImportOutcome.FAILED)),
         )
+
+    def object_title(self, obj: SubscriptionImport) -> str:
+        """When it came."""
+        return f"Import of {instant(obj.created_at)}"
+
+    def object_context(self, request: HttpRequest, obj: Any, current: str) -> dict[str, Any]:
+        """With the title instead of the ID among the crumbs."""
+        context: dict[str, Any] = super().object_context(request, obj, current)
+        return context | {"original": self.object_title(obj)}
+
+    @display(description="By", ordering="actor_name")
+    def by(self, obj: SubscriptionImport) -> str:
+        """Who handed it in."""
+        return obj.actor_name
 
     def badges(self, obj: SubscriptionImport) -> list[Badge]:
         """How far it is."""

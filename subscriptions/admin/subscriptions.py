@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
@@ -74,14 +75,19 @@ class CancelForm(DialogForm):
         help_text="In UTC.",
     )
     only_when(ends_at, "time", CancellationTime.SPECIFIC_DATE)
-    action = forms.ChoiceField(
-        label="Afterwards",
-        choices=[
-            (CancellationAction.DEFAULT.value, "As the product says"),
+    action = forms.ChoiceField(label="Afterwards", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        subscription: Subscription = self.subject
+        plan = cancellation.falls_back_on(subscription, timezone.now())
+        action = self.fields["action"]
+        assert isinstance(action, forms.ChoiceField)
+        follows = f"it goes over to {plan.name}" if plan else "all is revoked"
+        action.choices = [
+            (CancellationAction.DEFAULT.value, f"As the product says: {follows}"),
             (CancellationAction.REVOKE_ENTITLEMENTS.value, "Nothing: all is revoked"),
-        ],
-        required=False,
-    )
+        ]
 
     def clean(self) -> dict[str, Any]:
         """Want a date where one is meant."""
@@ -294,6 +300,15 @@ class SubscriptionAdmin(ChosenForBulk, WorkspaceAdmin):
         """Status, pending cancelation, and whether a newer version exists."""
         found = words.badges(obj, timezone.now())
         return [*found, Badge("Legacy")] if obj.is_legacy else found
+
+    def tabs(self, request: HttpRequest, obj: Subscription, current: str) -> list[Link]:
+        """With the credits of its resource, which are the customer's own else."""
+        tabs = super().tabs(request, obj, current)
+        if obj.resource is not None and request.user.has_perm("credits.view_pool"):
+            address = reverse("admin:credits_customer_credits", args=[obj.customer_id])
+            query = urlencode({"resource": obj.resource.public_id})
+            tabs.insert(-1, Link("Credits", f"{address}?{query}"))
+        return tabs
 
     @display(description="Plan", ordering="plan_version__name")
     def plan_column(self, obj: Subscription) -> str:

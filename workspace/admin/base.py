@@ -226,11 +226,16 @@ class WorkspaceAdmin(ModelAdmin):
         ]
         if self._has_page("change"):
             ours.append(self._route("<path:object_id>/edit/", "edit", self.change_view))
-        return [*ours, *super().get_urls()]
+        theirs = [url for url in super().get_urls() if url.name != f"{self._info}_history"]
+        return [*ours, *theirs]  # what happened is told by the tab Activity
 
     def _route(self, route: str, name: str, view: Callable[..., Any]) -> URLPattern:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
-        return path(route, self.admin_site.admin_view(view), name=name)
+        return path(route, self.admin_site.admin_view(view), name=f"{self._info}_{name}")
+
+    @property
+    def _info(self) -> str:
+        """How the names of its addresses begin."""
+        return f"{self.opts.app_label}_{self.opts.model_name}"
 
     def _has_page(self, name: str) -> bool:
         return any(page.name == name for page in self.pages)
@@ -336,7 +341,7 @@ class WorkspaceAdmin(ModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        context["show_save_and_add_another"] = False
+        context["show_save_and_add_another"] = context["show_save_and_continue"] = False
         if obj is not None:
             current = "edit" if self._has_page("change") else "change"
             context |= self.object_context(request, obj, current)

@@ -6,13 +6,14 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from workspace import activity, roles
 from workspace.actors import Actor, for_user
-from workspace.admin.base import Badge, DialogForm, WorkspaceAdmin, button
+from workspace.admin.base import Badge, DialogForm, Link, WorkspaceAdmin, button
 from workspace.models import Role, User
 
 # Roles say what people may do; groups would be a second place to look.
@@ -51,7 +52,7 @@ class UserAdmin(DjangoUserAdmin, WorkspaceAdmin):  # type: ignore[misc]
     ordering = ["username"]
     filter_horizontal = ()
     fieldsets = [
-        (None, {"fields": ["username", "password"]}),
+        (None, {"fields": ["username"]}),
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
         ("Access", {"fields": ["role", "is_active", "last_login", "date_joined"]}),
     ]
@@ -70,6 +71,14 @@ class UserAdmin(DjangoUserAdmin, WorkspaceAdmin):  # type: ignore[misc]
 
     def object_title(self, obj: User) -> str:
         return obj.get_full_name() or obj.username
+
+    def object_context(self, request: HttpRequest, obj: User, current: str) -> dict[str, Any]:
+        """With the way to a new password in the menu."""
+        context = super().object_context(request, obj, current)
+        if self.has_change_permission(request, obj):
+            address = reverse("admin:auth_user_password_change", args=[obj.pk])
+            context["menu"] = [*context["menu"], Link("Set password", address, icon="password")]
+        return context
 
     def badges(self, obj: User) -> list[Badge]:
         role = Badge(Role(obj.role).label, "primary")

@@ -186,12 +186,12 @@ class TestOverview:
         customer = a_customer()
         a_subscription(customer, plan, resource_id="first")
         support.get(page_of(customer))
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             support.get(page_of(customer))
         for number in range(8):
             a_subscription(customer, plan, resource_id=f"resource-{number}")
 
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             support.get(page_of(customer))
 
     def test_offers_readers_nothing_to_press(self, reader, studio):
