@@ -160,6 +160,7 @@ def take_pictures(page: Page) -> None:
         "entitlement-summary": open_summary,
         "adjust": open_adjustment,
         "subscription-new": open_subscription,
+        "subscription-update": open_update,
         "plan": open_plan,
         "publish": open_review,
     }
@@ -218,6 +219,15 @@ def open_subscription(page: Page) -> None:
     page.get_by_label("Plan").select_option(label="Pro")
     page.get_by_label("Extra API Credits").fill("3")
     page.locator(".cx-credit-value", has_text="80,000").wait_for()
+
+
+def open_update(page: Page) -> None:
+    """More of an add-on, about to be bought."""
+    open_customer(page, "Acme Studios")
+    page.get_by_role("link", name="Pro", exact=True).first.click()
+    page.get_by_role("link", name="Update", exact=True).click()
+    page.get_by_label("Extra API Credits").fill("5")
+    page.locator(".cx-credit-value", has_text="100,000").wait_for()
 
 
 def open_plan(page: Page) -> None:

@@ -1,6 +1,6 @@
 """Update a subscription: plan, add-ons, values, and when; with what it does to balances."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from subscriptions.previews import CreditChange, Preview
 from subscriptions.updates import Changes, When
 from workspace.actors import Actor
 from workspace.templatetags.stipend import credits as in_digits
-from workspace.templatetags.stipend import instant
+from workspace.templatetags.stipend import instant, signed
 
 AFRESH = (
     "Credits start afresh at this change: what is left of the old plan is voided, and the new "
@@ -39,6 +39,7 @@ class UpdateForm(PartsForm):
         subscription: Subscription = self.subject
         attached = SubscriptionAddon.objects.filter(subscription=subscription)
         quantities = {row.addon.public_id: row.quantity for row in attached.select_related("addon")}
+        self.quantities = quantities
         self.kept = choices.values_of(subscription)
         self.plans = self._grow_plan(subscription)
         self.plan = self.plans.get(str(self.raw("plan") or ""), subscription.plan)
@@ -184,7 +185,10 @@ class UpdatePage(LiveDialogPage):
             **form.changes(),
         )
         return Summary(
-            facts=_facts(self.object, preview, self.now),
+            facts=[
+                *_facts(self.object, preview, self.now),
+                *_quantities(form.quantities, preview.addons),
+            ],
             prices=words.price_lines(
                 preview.subscription.prices,
                 preview.subscription.plan_version.name,
@@ -192,29 +196,37 @@ class UpdatePage(LiveDialogPage):
             ),
             credits=previews.credit_lines(preview, now=self.now),
             rule=_rule(preview),
-            balances=balance_lines(previews.credit_changes(preview, now=self.now)),
+            balances=balance_lines(previews.credit_changes(preview, now=self.now), self.now),
         )
 
 
-def balance_lines(changes: Sequence[CreditChange]) -> list[BalanceLine]:
+def balance_lines(changes: Sequence[CreditChange], now: datetime) -> list[BalanceLine]:
     """Per credit type the balance before and after, and what comes next, in words."""
     return [
         BalanceLine(
             name=change.credit_type.name,
             before=in_digits(change.balance_before),
             after=in_digits(change.balance_after),
-            next_reset=_next_reset(change),
+            next_reset=f"{_at_once(change, now)}; {_next_reset(change)}",
         )
         for change in changes
     ]
 
 
+def _at_once(change: CreditChange, now: datetime) -> str:
+    """Such as "+20,000 now", or "nothing then" for a change that comes later."""
+    difference = change.balance_after - change.balance_before
+    when = "now" if change.takes_effect_at <= now else "then"
+    return f"{signed(difference) if difference else 'nothing'} {when}"
+
+
 def _next_reset(change: CreditChange) -> str:
+    """Such as "100,000 credits from 1 Oct 2026, 10:00 UTC"."""
     if change.next_reset_at is None:
-        return "Nothing recurs afterwards."
+        return "nothing recurs afterwards"
     amount = change.granted_at_reset
     unit = units_of(change.credit_type, amount)
-    return f"Next reset on {instant(change.next_reset_at)}: {in_digits(amount)} {unit}"
+    return f"{in_digits(amount)} {unit} from {instant(change.next_reset_at)}"
 
 
 def _facts(subscription: Subscription, preview: Preview, now: datetime) -> list[tuple[str, str]]:
@@ -228,6 +240,18 @@ def _facts(subscription: Subscription, preview: Preview, now: datetime) -> list[
     if subscription.next_update_at is not None:
         facts.append(("Replaces", f"the update of {instant(subscription.next_update_at)}"))
     return facts
+
+
+def _quantities(
+    before: Mapping[str, int], addons: Sequence[SubscriptionAddon]
+) -> list[tuple[str, str]]:
+    """The add-ons of which there will be more or fewer: ("Extra API Credits", "3 → 5")."""
+    after = {row.addon.public_id: (row.version.name, row.quantity) for row in addons}
+    return [
+        (name, f"{before.get(public_id, 0):,} → {quantity:,}")
+        for public_id, (name, quantity) in after.items()
+        if quantity != before.get(public_id, 0)
+    ]
 
 
 def _rule(preview: Preview) -> str:

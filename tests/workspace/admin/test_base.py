@@ -16,7 +16,11 @@ class TestWorkspaceAdmin:
 
         context = administrator.get(f"{USERS}{user.pk}/change/").context
 
-        assert [link.label for link in context["menu"]] == ["Change role", "Deactivate"]
+        assert [link.label for link in context["menu"]] == [
+            "Change role",
+            "Deactivate",
+            "Set password",
+        ]
         assert [(tab.label, tab.is_current) for tab in context["tabs"]] == [
             ("Details", True),
             ("Activity", False),
@@ -27,7 +31,11 @@ class TestWorkspaceAdmin:
 
         context = administrator.get(f"{USERS}{user.pk}/change/").context
 
-        assert [link.label for link in context["menu"]] == ["Change role", "Reactivate"]
+        assert [link.label for link in context["menu"]] == [
+            "Change role",
+            "Reactivate",
+            "Set password",
+        ]
 
     def test_offers_the_menu_in_every_row(self, administrator):
         key = a_key().key
