@@ -24,6 +24,13 @@ class TestCreateApiKey:
 
         assert ApiKey.objects.get().kind == KeyKind.READ_ONLY
 
+    def test_makes_scoped_keys(self):
+        scopes = ["--scope", "usage:write", "--scope", "access:read"]
+
+        call_command("create_api_key", "Meter", *scopes, stdout=StringIO())
+
+        assert ApiKey.objects.get().scopes == "access:read usage:write"
+
     def test_wants_a_name(self):
         with pytest.raises(CommandError, match="what the key is for"):
             call_command("create_api_key", " ")

@@ -1,4 +1,9 @@
-"""How often one key may ask (X8)."""
+"""How often one key may ask, and how often one address may guess (X8).
+
+At most STIPEND_RATE_LIMIT times, such as `6000/minute`; empty: no limit. Counted in the cache,
+in windows that begin with the clock. Without a cache everybody may go on: a limit protects the
+service, and must not be what breaks it (F15).
+"""
 
 import logging
 import time
@@ -15,26 +20,39 @@ logger = logging.getLogger(__name__)
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
-class KeyRate(BaseThrottle):
-    """At most STIPEND_RATE_LIMIT requests of one key, such as `6000/minute`; empty: no limit.
+def wait_after(what: str) -> float | None:
+    """Count `what` once more: None while that is within the limit, else seconds to wait."""
+    if not settings.STIPEND_RATE_LIMIT:
+        return None
+    limit, period = settings.STIPEND_RATE_LIMIT.split("/")
+    seconds = SECONDS[period]
+    window, passed = divmod(time.time(), seconds)
+    counter = f"rate:{what}:{window:.0f}"
+    try:
+        cache.add(counter, 0, timeout=seconds)
+        return None if cache.incr(counter) <= int(limit) else seconds - passed
+    except Exception:
+        logger.warning("The cache does not answer; requests are not counted.")
+        return None
 
-    Counts in the cache, in windows that begin with the clock. Without a cache everybody
-    may go on: a limit protects the service, and must not be what breaks it (F15).
+
+def wait_after_guess(request: Request) -> float | None:
+    """Count a key that was none: seconds to wait for an address that sends too many.
+
+    Others are not slowed down, nor is this address where it has a valid key.
     """
+    return wait_after(f"guess:{request.META.get('REMOTE_ADDR', '')}")
+
+
+class KeyRate(BaseThrottle):
+    """Limits the requests of one key."""
+
+    seconds: float | None = None
 
     def allow_request(self, request: Request, view: object) -> bool:
-        if not settings.STIPEND_RATE_LIMIT or not isinstance(request.auth, KnownKey):
-            return True
-        limit, period = settings.STIPEND_RATE_LIMIT.split("/")
-        window, self.passed = divmod(time.time(), SECONDS[period])
-        self.seconds = SECONDS[period]
-        counter = f"rate:{request.auth.lookup}:{window:.0f}"
-        try:
-            cache.add(counter, 0, timeout=self.seconds)
-            return bool(cache.incr(counter) <= int(limit))
-        except Exception:
-            logger.warning("The cache does not answer; requests are not counted.")
-            return True
+        if isinstance(request.auth, KnownKey):
+            self.seconds = wait_after(request.auth.lookup)
+        return self.seconds is None
 
-    def wait(self) -> float:
-        return self.seconds - self.passed
+    def wait(self) -> float | None:
+        return self.seconds

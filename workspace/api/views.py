@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound, Throttled, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import SAFE_METHODS
@@ -23,8 +23,8 @@ from workspace.api import cursors, errors
 from workspace.api.fields import BracketField, CommaListField
 from workspace.api.responses import JSON, Response, Written
 from workspace.api.terms import NOTHING, Terms, chosen
-from workspace.api.throttling import KeyRate
-from workspace.errors import DomainError
+from workspace.api.throttling import KeyRate, wait_after_guess
+from workspace.errors import DomainError, Unauthenticated
 from workspace.json import dumps
 from workspace.keys import KnownKey
 
@@ -105,6 +105,9 @@ class ApiView(APIView):
         """The answer to an exception, whatever it is."""
         if isinstance(error, DomainError) and error.field:
             error.field = self.names.get(error.field, error.field)
+        if isinstance(error, Unauthenticated):
+            wait = wait_after_guess(self.request)
+            error = error if wait is None else Throttled(wait)
         return errors.handle(error, {"request": self.request})
 
     def answer(self, data: Any) -> Response:

@@ -49,3 +49,24 @@ class TestKeyRate:
         monkeypatch.setattr(LocMemCache, "incr", fail)
 
         assert all(caller.get("/api/v1/keys").status_code == 200 for _ in range(3))
+
+
+class TestWaitAfterGuess:
+    def test_slows_down_only_the_guesser(self, caller, client, settings):
+        """X8."""
+        settings.STIPEND_RATE_LIMIT = "2/minute"
+
+        def guess(address: str) -> int:
+            status: int = client.get(
+                "/api/v1/keys", headers={"X-API-KEY": "wrong"}, REMOTE_ADDR=address
+            ).status_code
+            return status
+
+        with time_machine.travel("2026-10-01T10:00:15Z", tick=False):
+            guesses = [guess("192.0.2.1") for _ in range(3)]
+            others = guess("192.0.2.2")
+            answer = caller.get("/api/v1/keys", REMOTE_ADDR="192.0.2.1")
+
+        assert guesses == [401, 401, 429]
+        assert others == 401
+        assert answer.status_code == 200

@@ -15,11 +15,22 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="what the key is for")
         parser.add_argument("--read-only", action="store_true", help="a key that changes nothing")
+        parser.add_argument(
+            "--scope", action="append", default=[], help="such as usage:write; may be repeated"
+        )
 
     def handle(self, *args: Any, **options: Any) -> str:
         kind = KeyKind.READ_ONLY if options["read_only"] else KeyKind.FULL
+        if options["scope"]:
+            kind = KeyKind.SCOPED
         try:
-            made = keys.create(name=options["name"], kind=kind, actor=SYSTEM, now=timezone.now())
+            made = keys.create(
+                name=options["name"],
+                kind=kind,
+                scopes=options["scope"],
+                actor=SYSTEM,
+                now=timezone.now(),
+            )
         except DomainError as error:
             raise CommandError(str(error)) from error
         return made.raw
