@@ -162,12 +162,16 @@ def effective_features_of(
 
 
 def effective_mappings(subscription: Subscription, now: datetime) -> list[ConsumptionMapping]:
-    """What use costs under a subscription at `now` (R33); a constant number of queries.
+    """What use costs under a subscription at `now` (R33); a constant number of queries."""
+    return mappings_under(terms.at(subscription, now))
+
+
+def mappings_under(agreed: Terms) -> list[ConsumptionMapping]:
+    """What use costs under these terms (R33); a constant number of queries.
 
     The plan's mappings, and of features that it does not map those of the add-ons: for each
     credit type the one of the add-on attached first.
     """
-    agreed = terms.at(subscription, now)
     plan_version = agreed.plan_version.pk
     versions = [addon.version.pk for addon in agreed.addons]
     by_version = inheritance.mappings_of([plan_version, *versions])

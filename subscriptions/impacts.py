@@ -96,8 +96,8 @@ def effects(
 
     A constant number of queries, and a few for each subscription with a scheduled update.
     """
-    migrations = _migrations(subscriptions, version, now)
-    answers = migration_previewed.send(sender=Subscription, migrations=migrations, now=now)
+    planned = migrations(subscriptions, version, now)
+    answers = migration_previewed.send(sender=Subscription, migrations=planned, now=now)
     found: dict[int, list[Effect]] = {subscription.pk: [] for subscription in subscriptions}
     for _, answer in answers:
         for pk, lines in cast(dict[int, list[Effect]], answer).items():
@@ -215,18 +215,21 @@ def _kept(line: Effect) -> dict[str, object]:
     }
 
 
-def _migrations(
+def migrations(
     subscriptions: Sequence[Subscription], version: PackageVersion, now: datetime
 ) -> list[Migration]:
-    """The subscriptions with the terms they would have on `version`, in memory only."""
+    """The subscriptions with the terms they would have on `version`, in memory only.
+
+    As many queries as `terms.of_many`.
+    """
     agreed = terms.of_many(subscriptions, now)
-    migrations = []
+    found = []
     for subscription in subscriptions:
         today, upcoming = agreed[subscription.pk]
         if upcoming is not None:
             upcoming = replace(upcoming, terms=_on(upcoming.terms, version))
-        migrations.append(Migration(subscription, _on(today, version), upcoming))
-    return migrations
+        found.append(Migration(subscription, _on(today, version), upcoming))
+    return found
 
 
 def _on(agreed: Terms, version: PackageVersion) -> Terms:

@@ -215,6 +215,18 @@ def a_new_version(
     **details: Any,
 ) -> PackageVersion:
     """The next version of a package: its own entitlements are replaced by the given ones."""
+    a_draft_of(package, entitlements=entitlements, now=now, **details)
+    return publishing.publish(package_id=package.pk, audience=audience, actor=SYSTEM, now=now)
+
+
+def a_draft_of(
+    package: Package,
+    *,
+    entitlements: Sequence[NewCredits | NewFeature] = (),
+    now: datetime = NOW,
+    **details: Any,
+) -> PackageVersion:
+    """An open draft of a package on sale, with the given entitlements in place of its own."""
     draft = drafts.open_draft(package_id=package.pk, actor=SYSTEM, now=now)
     for own in draft.credit_entitlements.select_related("credit_type"):
         catalog_entitlements.exclude_credits(
@@ -225,7 +237,8 @@ def a_new_version(
             package_id=package.pk, feature=own_feature.feature, actor=SYSTEM, now=now
         )
     _fill(package, entitlements, details, now)
-    return publishing.publish(package_id=package.pk, audience=audience, actor=SYSTEM, now=now)
+    draft.refresh_from_db()
+    return draft
 
 
 def _a_package(

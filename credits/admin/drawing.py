@@ -80,14 +80,19 @@ def draw(use: UsageOverTime) -> Drawing:
     labels = [part.name for part in use.parts]
     total = in_digits(use.total)
     return Drawing(
-        width=_plain(WIDTH),
-        height=_plain(HEIGHT),
+        width=coordinate(WIDTH),
+        height=coordinate(HEIGHT),
         bars=tuple(_bars(stacks, names, labels, top)),
         levels=tuple(
-            Mark(in_digits(top * part / GRID_LINES), _plain(100 - Decimal(100) * part / GRID_LINES))
+            Mark(
+                in_digits(top * part / GRID_LINES),
+                coordinate(100 - Decimal(100) * part / GRID_LINES),
+            )
             for part in range(GRID_LINES + 1)
         ),
-        lines=tuple(_plain(HEIGHT - HEIGHT * part / GRID_LINES) for part in range(GRID_LINES + 1)),
+        lines=tuple(
+            coordinate(HEIGHT - HEIGHT * part / GRID_LINES) for part in range(GRID_LINES + 1)
+        ),
         steps=tuple(_step_marks(use)),
         legend=tuple(
             Key(part.name, in_digits(part.total), colour)
@@ -128,10 +133,10 @@ def _bars(
             below += height
             bars.append(
                 Bar(
-                    x=_plain(slot * (place + GAP / 2)),
-                    y=_plain(HEIGHT - below),
-                    width=_plain(slot * (1 - GAP)),
-                    height=_plain(height),
+                    x=coordinate(slot * (place + GAP / 2)),
+                    y=coordinate(HEIGHT - below),
+                    width=coordinate(slot * (1 - GAP)),
+                    height=coordinate(height),
                     colour=colour,
                     title=f"{name}: {label} {in_digits(amount)}",
                 )
@@ -148,7 +153,7 @@ def _step_marks(use: UsageOverTime) -> list[Mark]:
     return [
         Mark(
             format(at, formats[use.step]),
-            _plain(Decimal(100) * (place + Decimal("0.5")) / many),
+            coordinate(Decimal(100) * (place + Decimal("0.5")) / many),
         )
         for place, at in enumerate(use.steps)
         if (many - 1 - place) % every == 0
@@ -165,7 +170,7 @@ def _name(at: datetime, step: Step) -> str:
     return f"{at:%-d %b %Y}"
 
 
-def _plain(value: Decimal) -> str:
+def coordinate(value: Decimal) -> str:
     """A coordinate without exponent or zeros that say nothing."""
     text = f"{value:.3f}".rstrip("0").rstrip(".")
     return text or "0"

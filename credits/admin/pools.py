@@ -16,6 +16,7 @@ from credits.admin.customer_credits import CreditsPage
 from credits.admin.customer_entities import EntitiesPage
 from credits.admin.customer_usage import UsagePage
 from credits.admin.explaining import BalancePage
+from credits.admin.forecasting import ForecastPage
 from credits.admin.words import ago, name_of, pool_url
 from credits.models import Pool
 from subscriptions.models import Customer
@@ -104,7 +105,7 @@ START_A_WORKER = (
 class PoolAdmin(ReadOnly, WorkspaceAdmin):
     """Pools are looked at on their customer's page; here is what keeps them moving."""
 
-    pages = [ResetsPage, BalancePage]
+    pages = [ResetsPage, BalancePage, ForecastPage]
     details_label = "Credits"
     has_activity = False
 

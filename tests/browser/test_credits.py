@@ -56,6 +56,7 @@ def addresses(pool: Pool) -> list[str]:
         f"{customer}/entitlement-usage/",
         f"{customer}/adjust-credits/",
         f"/admin/credits/pool/{pool.pk}/balance/?span=all&open=expired",
+        f"/admin/credits/pool/{pool.pk}/forecast/?use=typed&amount=400&per=day",
         "/admin/credits/pool/resets/",
     ]
 
@@ -154,6 +155,23 @@ class TestExplanation:
 
         expect(page.get_by_role("status").filter(has_text="Selected")).to_be_visible()
         assert "had a balance of" in page.evaluate("getSelection().toString()")
+
+
+class TestForecast:
+    def test_follows_what_is_assumed(self, page: Page, pool: Pool) -> None:
+        sign_in(page)
+        page.goto(f"/admin/credits/pool/{pool.pk}/balance/")
+
+        page.get_by_role("link", name="Forecast").click()
+        expect(page.get_by_label("Credits", exact=True)).to_be_hidden()
+        page.get_by_label("Use", exact=True).select_option("As typed")
+        page.get_by_label("Credits", exact=True).fill("1,000")
+        page.get_by_role("button", name="Show").press("Enter")
+
+        expect(page.get_by_text("1,000 credits are used a day.")).to_be_visible()
+        expect(page.get_by_role("img", name="Balance from")).to_be_visible()
+        dates = page.get_by_role("region", name="What happens on which date")
+        expect(dates.get_by_text("Nothing is left").first).to_be_visible()
 
 
 class TestAdjustment:

@@ -26,6 +26,7 @@ from credits import (
     consumption,
     events,
     explanation,
+    forecast,
     grants,
     past,
     pools,
@@ -37,7 +38,7 @@ from credits.book import GrantType, PoolState, Stage
 from credits.consumption import Demand, InsufficientCredits, Receipt
 from credits.events import Event
 from credits.grants import Gift
-from credits.models import Grant, Pool
+from credits.models import Grant, LedgerEntry, Pool
 from credits.models.grants import SPENT
 from credits.pools import Standing
 from subscriptions import cancellation, provisioning, tasks, updates
@@ -312,6 +313,7 @@ class StoredCustomer:
             self.take(step.place, self.fitting(step))
             self.look()
         self.look_back()
+        self.look_ahead()
 
     def instant_of(self, step: StoredStep) -> datetime:
         if step.wait is not None:
@@ -579,6 +581,29 @@ class StoredCustomer:
             assert past.balance(state, at=at) == standing.balance
             assert past.balance(state, at=at, known_at=at) == written
         self.look_between()
+
+    def look_ahead(self) -> None:
+        """What was foreseen without use is what happens when the time comes, whoever writes it."""
+        until = self.now + 400 * DAY
+        rows = Pool.objects.in_bulk(self.pools)
+        foreseen = {
+            pk: forecast.forecast(summaries.on_paper(row, self.now), now=self.now, until=until)
+            for pk, row in rows.items()
+        }
+        resets.sweep(now=self.now, seconds=60)
+        written = {row.pk: row.last_entry_number for row in Pool.objects.filter(pk__in=rows)}
+        for after in (60 * DAY, 61 * DAY, 400 * DAY):
+            resets.sweep(now=self.now + after, seconds=60)
+        for pk, found in foreseen.items():
+            entries = LedgerEntry.objects.filter(pool=pk, number__gt=written[pk])
+            assert [
+                (each.type, each.amount, each.effective_at, each.balance_after)
+                for each in entries.order_by("number")
+            ] == [
+                (each.type, each.amount, each.effective_at, each.balance_after)
+                for each in found.entries
+            ]
+            assert found.closing == Pool.objects.get(pk=pk).balance
 
     def look_between(self) -> None:
         """Between any two answers the lines of an explanation add up to the difference (R52)."""
