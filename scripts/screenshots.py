@@ -157,6 +157,8 @@ def take_pictures(page: Page) -> None:
     pictures: dict[str, Callable[[Page], None]] = {
         "customers": open_customers,
         "customer-credits": open_credits,
+        "balance": open_balance,
+        "forecast": open_forecast,
         "entitlement-summary": open_summary,
         "adjust": open_adjustment,
         "subscription-new": open_subscription,
@@ -196,6 +198,23 @@ def open_tab(page: Page, name: str) -> None:
 def open_credits(page: Page) -> None:
     """Where every credit came from and went."""
     open_tab(page, "Credits")
+
+
+def open_balance(page: Page) -> None:
+    """Why Acme has what it has."""
+    open_credits(page)
+    page.get_by_role("link", name="Why this balance?").click()
+    page.get_by_role("link", name="Used: AI Text Generation").click()
+    page.locator(".cx-proof").first.wait_for()
+
+
+def open_forecast(page: Page) -> None:
+    """What becomes of Acme, as things are and under the draft of Pro."""
+    open_credits(page)
+    page.get_by_role("link", name="Next reset").click()
+    page.get_by_label("Catalog").select_option(label="Draft of Pro")
+    page.get_by_role("button", name="Show", exact=True).click()
+    page.get_by_text("The draft of Pro is published now").wait_for()
 
 
 def open_summary(page: Page) -> None:

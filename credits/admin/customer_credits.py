@@ -15,6 +15,7 @@ from credits.admin.grants import GrantAdmin
 from credits.admin.words import (
     balance_url,
     cost_of,
+    forecast_url,
     number_from,
     percent_of,
     state_of,
@@ -136,6 +137,7 @@ class CreditsPage(ObjectPage):
             "units": wording.units_of(pool.credit_type, standing.balance),
             "is_overdrawn": standing.balance < 0,
             "balance_url": balance_url(pool),
+            "forecast_url": forecast_url(pool),
             "granted": in_digits(standing.granted),
             "consumed": in_digits(standing.consumed),
             "percent": percent,

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from catalog.admin.fields import AmountInput
+from catalog.amounts import ZERO
 from catalog.models import PackageVersion
 from credits import forecast, outlook, reasons, summaries
 from credits.admin import curves
@@ -25,7 +26,6 @@ MOST_ROWS = 200
 SHOWN_PLACES = 2
 PACE, NOTHING, TYPED = "pace", "none", "typed"
 PER_DAY, PER_MONTH = "day", "month"
-LIVE = "live catalog"
 
 
 class AssumptionForm(DialogForm):
@@ -83,22 +83,25 @@ class ForecastPage(ObjectPage):
         form = AssumptionForm(self.request.GET, subject=drafts)
         given = form.cleaned_data if form.is_valid() else {}
         version = next((each for each in drafts if each.pk == given.get("draft")), None)
-        plans = outlook.draft(pool, version, now) if version else None
-        habits = outlook.habits(pool, now=now, plans=plans)
-        use = self._use(given, habits, until - now)
         state = summaries.on_paper(pool, now)
-        live = forecast.forecast(state, now=now, until=until, use=use)
-        chosen, named = live, {"Live catalog": live}
-        if plans is not None:
+        plans, habits = None, outlook.habits(pool, now=now)
+        use = self._use(given, habits, until - now)
+        named = {"Live catalog": forecast.forecast(state, now=now, until=until, use=use)}
+        at_once: list[Entry] = []
+        if version is not None:
+            plans = outlook.draft(pool, version, now)
+            habits = outlook.habits(pool, now=now, plans=plans)
+            use = self._use(given, habits, until - now)
             changed = outlook.under(plans, pool, state, now)
-            chosen = forecast.forecast(changed, now=now, until=until, use=use)
-            named = {f"Draft of {plans.version.package.name}": chosen, **named}
-        rows = self._rows(chosen, now, until)
+            at_once = changed.entries[len(state.entries) :]
+            ahead = forecast.forecast(changed, now=now, until=until, use=use)
+            named = {f"Draft of {version.package.name}": ahead, **named}
+        chosen = next(iter(named.values()))
+        rows = self._rows(chosen, plans, at_once)
         return {
             "form": form,
-            "chosen_use": given.get("use") or PACE,
             "until": until,
-            "figures": self._figures(state.balance, chosen, now),
+            "figures": self._figures(state.balance, chosen, at_once),
             "chart": curves.draw(named),
             "chart_summary": self._summary(chosen),
             "assumption": self._assumption(given, habits, use, plans),
@@ -162,14 +165,18 @@ class ForecastPage(ObjectPage):
 
     # What comes of it
 
-    def _figures(self, balance: Decimal, found: Forecast, now: datetime) -> list[dict[str, Any]]:
-        out, note = self._running_out(found, now)
+    def _figures(
+        self, balance: Decimal, found: Forecast, at_once: list[Entry]
+    ) -> list[dict[str, Any]]:
+        out, note = self._running_out(found)
+        granted = found.total(EntryType.GRANTED)
+        granted += sum(each.amount for each in at_once if each.type == EntryType.GRANTED)
         return [
-            {"label": "Balance now", "value": in_digits(balance), "note": instant(now)},
+            {"label": "Balance now", "value": in_digits(balance), "note": instant(found.since)},
             {"label": "Runs out", "value": out, "note": note},
             {
                 "label": "Granted",
-                "value": _about(found.total(EntryType.GRANTED)),
+                "value": _about(granted),
                 "note": f"in {MONTHS} months",
             },
             {
@@ -186,12 +193,12 @@ class ForecastPage(ObjectPage):
             },
         ]
 
-    def _running_out(self, found: Forecast, now: datetime) -> tuple[str, str]:
+    def _running_out(self, found: Forecast) -> tuple[str, str]:
         """When, and how long it lasts."""
         if not found.gaps:
             return "Never", f"Something is left until {day(found.until)}."
         first = found.gaps[0]
-        when = "Now" if first.since <= now else day(first.since)
+        when = "Now" if first.since == found.since else day(first.since)
         again = f"again {instant(first.until)}" if first.until else "for the rest"
         days = found.days_without
         without = f"{days:,} day{'' if days == 1 else 's'} without credits"
@@ -205,31 +212,39 @@ class ForecastPage(ObjectPage):
             f"{_about(lowest)} and {_about(highest)}, at the end {_about(found.closing)}"
         )
 
-    def _rows(self, found: Forecast, now: datetime, until: datetime) -> list[dict[str, Any]]:
+    def _rows(
+        self, found: Forecast, plans: Draft | None, at_once: list[Entry]
+    ) -> list[dict[str, Any]]:
         """What happens, in the order of time: changes of subscriptions, and of the balance."""
-        milestones = outlook.milestones(self.object, now=now, until=until)
-        rows = {each.at: self._happening(each) for each in found.happenings}
-        for milestone in milestones:
+        now, until = found.since, found.until
+        rows = {each.at: _happening(each) for each in found.happenings}
+        for milestone in outlook.milestones(self.object, now=now, until=until):
             row = rows.setdefault(milestone.at, _nothing_moves(found, milestone.at))
             row["notes"].append(milestone.words)
         for gap in found.gaps:
             if gap.since > now:
                 row = rows.setdefault(gap.since, _nothing_moves(found, gap.since) | {"after": "0"})
                 row["is_gap"] = True
+        if plans is not None:
+            after = found.points[0][1]
+            before = after - sum(each.amount for each in at_once)
+            rows[now] = _happening(Happening(now, ZERO, tuple(at_once), before, after))
+            rows[now]["notes"].append(f"The draft of {plans.version.package.name} is published")
         return [{"at": at, **rows[at]} for at in sorted(rows)]
-
-    def _happening(self, happening: Happening) -> dict[str, Any]:
-        return {
-            "notes": [],
-            "moves": [move for entry in happening.entries if (move := _move(entry))],
-            "used": _about(happening.used),
-            "before": _about(happening.balance_before),
-            "after": _about(happening.balance_after),
-            "is_gap": False,
-        }
 
     def _units(self, amount: Decimal) -> str:
         return units(self.object.credit_type, amount)
+
+
+def _happening(happening: Happening) -> dict[str, Any]:
+    return {
+        "notes": [],
+        "moves": [move for entry in happening.entries if (move := _move(entry))],
+        "used": _about(happening.used),
+        "before": _about(happening.balance_before),
+        "after": _about(happening.balance_after),
+        "is_gap": False,
+    }
 
 
 def _about(amount: Decimal) -> str:

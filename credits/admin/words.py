@@ -51,6 +51,11 @@ def balance_url(pool: Pool) -> str:
     return reverse("admin:credits_pool_balance", args=[pool.pk])
 
 
+def forecast_url(pool: Pool) -> str:
+    """Where it is foreseen what becomes of a pool."""
+    return reverse("admin:credits_pool_forecast", args=[pool.pk])
+
+
 def number_from(text: str | None, *, largest: int = 2**62) -> int | None:
     """A whole number above 0 from an address; None for anything else."""
     if not text or not text.isascii() or not text.isdigit() or len(text) > 18:

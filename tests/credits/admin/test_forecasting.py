@@ -53,6 +53,12 @@ class TestForecastPage:
 
         assert [tab.label for tab in tabs][:3] == ["Credits", "Why this balance", "Forecast"]
 
+    def test_is_one_click_from_the_next_reset(self, reader):
+        pool = a_pool_of_a_plan()
+        tab = f"/admin/credits/pool/customers/{pool.customer_id}/credits/"
+
+        assert f'href="{address(pool)}"' in reader.get(tab).content.decode()
+
     def test_says_what_is_granted_and_expires(self, reader):
         """Twelve resets follow the grant of today; each lets 5,000 expire."""
         shown = page(reader, a_pool_of_a_plan(5000), use="none")
@@ -115,7 +121,12 @@ class TestForecastPage:
 
         shown = page(reader, pool, use="none", draft=str(draft.pk))
 
-        assert figures(shown)["Granted"] == "72,000"
+        assert figures(shown)["Granted"] == "73,000"
+        assert (shown["rows"][0]["notes"], shown["rows"][0]["moves"]) == (
+            ["The draft of Pro is published"],
+            [("Plan Pro", 1000)],
+        )
+        assert (shown["rows"][0]["before"], shown["rows"][0]["after"]) == ("5,000", "6,000")
         assert [curve.name for curve in shown["chart"].curves] == ["Draft of Pro", "Live catalog"]
         assert "The draft of Pro is published now" in said(shown)
         assert LedgerEntry.objects.count() == before
