@@ -63,6 +63,7 @@ class Give:
     priority: int
     after: timedelta
     lasting: timedelta | None
+    is_unpaid: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,21 @@ class Happen:
 
 
 @dataclass(frozen=True)
+class Report:
+    """An application says how often a feature was used: so often more, or in all (R39)."""
+
+    value: int
+    sets_total: bool
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """The payment arrives for the grant at this place among those that wait for one (R47)."""
+
+    place: int
+
+
+@dataclass(frozen=True)
 class Edit:
     """Somebody edits the grant by people at this place among those not over (R49)."""
 
@@ -178,6 +194,23 @@ class Subscribe:
     """Another subscription, after the one before has ended."""
 
     plan: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The subscription changes like this at the end of its billing period."""
+
+    change: ChangePlan | Hold
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """What is scheduled does not happen after all."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The subscription goes to another resource, or comes back from there."""
 
 
 @dataclass(frozen=True)
@@ -200,8 +233,13 @@ Act = (
     | UseSeveral
     | Repeat
     | Happen
+    | Report
+    | Confirm
     | Edit
     | Subscribe
+    | Schedule
+    | TakeBack
+    | Transfer
     | Sweep
 )
 

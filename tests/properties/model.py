@@ -5,13 +5,12 @@ lot for ever, knows no marks, schedules or ledger, and finds out everything anew
 happened, by walking through every instant at which anything could happen.
 """
 
-from calendar import monthrange
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from credits.book import GrantType
+from tests.properties.agreement import Agreement, Lot, is_override
 from tests.properties.histories import (
     COST_OF_AN_EVENT,
     ORIGIN,
@@ -20,6 +19,7 @@ from tests.properties.histories import (
     Act,
     Cancel,
     ChangePlan,
+    Confirm,
     Edit,
     Give,
     Happen,
@@ -28,58 +28,29 @@ from tests.properties.histories import (
     MoveAnchor,
     MoveTrialEnd,
     Publish,
+    Report,
+    Schedule,
     Subscribe,
+    TakeBack,
     Use,
     UseSeveral,
     UseStrictly,
     Void,
 )
 
-Period = tuple[datetime, datetime]
-
-
-@dataclass(eq=False)
-class Lot:
-    """Credits that arrived together. `returned` is what a change took back of them."""
-
-    size: int
-    priority: int
-    is_gift: bool
-    starts: datetime
-    ends: datetime | None
-    made: datetime
-    source: int = 0
-    period: Period | None = None
-    is_by_people: bool = False
-    used: int = 0
-    returned: int = 0
-    arrived: bool = False
-    over: bool = False
-
-    @property
-    def is_active(self) -> bool:
-        return self.arrived and not self.over
-
-    @property
-    def left(self) -> int:
-        return self.size - self.used if self.is_active else 0
-
-    @property
-    def order(self) -> tuple[object, ...]:
-        """R35."""
-        never = datetime.max.replace(tzinfo=ORIGIN.tzinfo)
-        return (self.priority, self.ends or never, not self.is_gift, self.starts, self.made)
-
 
 class Model:
     """One pool, by the rules read aloud; `plan` 0 is no subscription."""
 
-    def __init__(self, plan: int = 0, trial: timedelta | None = None) -> None:
+    def __init__(
+        self, plan: int = 0, trial: timedelta | None = None, *, cancels: bool = False
+    ) -> None:
         self.now = ORIGIN
         self.lots: list[Lot] = []
         self.debt = 0
+        self.reports: list[tuple[datetime, int, bool]] = []
         self.on_sale = {key: micros(package.amount) for key, package in PACKAGES.items()}
-        self.subscribe(plan, trial)
+        self.subscribe(plan, trial, cancels=cancels)
         self.issue(ORIGIN)
 
     @classmethod
@@ -105,55 +76,16 @@ class Model:
 
     @property
     def is_over(self) -> bool:
-        return not self.plan or (self.end is not None and self.end <= self.now)
+        return self.agreement.is_over(self.now)
 
     @property
     def in_trial(self) -> bool:
-        return self.trial_end is not None and self.now < self.trial_end
+        return self.agreement.in_trial(self.now)
 
-    def subscribe(self, plan: int, trial: timedelta | None = None) -> None:
+    def subscribe(self, plan: int, trial: timedelta | None = None, *, cancels: bool) -> None:
         """Begin anew; what another subscription gave belongs to none of this one's periods."""
-        for lot in self.lots:
-            lot.period = None
-        self.plan = plan
-        self.addons: dict[int, tuple[datetime, int]] = {}
-        self.turns: dict[int, int] = {}
-        self.started = self.now
-        self.trial_end = None if trial is None else self.now + trial
-        self.anchor = self.trial_end or self.now
-        self.end: datetime | None = None
-        self.amounts = dict(self.on_sale)
-
-    # What the subscription gives
-
-    def anchor_at(self, at: datetime) -> datetime:
-        """R25: a trial counts from the start, what follows from the trial's end (or later)."""
-        if self.trial_end is None:
-            return self.anchor
-        return self.started if at < self.trial_end else max(self.anchor, self.trial_end)
-
-    def giving(self, at: datetime) -> dict[int, int]:
-        """R15, R16: which packages give how much per period of theirs."""
-        if not self.plan or (self.end is not None and self.end <= at):
-            return {}
-        wanted = {self.plan: self.amounts[self.plan]}
-        for key in sorted(self.addons, key=lambda key: (self.addons[key][0], key)):
-            wanted[key] = self.amounts[key] * self.addons[key][1]
-        overrides = [key for key in wanted if is_override(key)]
-        if not overrides:
-            return wanted
-        best = max(overrides, key=lambda key: wanted[key] * (1 if is_yearly(key) else 12))
-        return {best: wanted[best]}
-
-    def period_of(self, key: int, at: datetime) -> Period:
-        """R19, month by month on a calendar."""
-        anchor, months = self.anchor_at(at), 12 if is_yearly(key) else 1
-        number = 0
-        while month_after(anchor, (number + 1) * months) <= at:
-            number += 1
-        while month_after(anchor, number * months) > at:
-            number -= 1
-        return month_after(anchor, number * months), month_after(anchor, (number + 1) * months)
+        trial_end = None if trial is None else self.now + trial
+        self.agreement = Agreement(plan, self.now, dict(self.on_sale), trial_end, cancels)
 
     # Time
 
@@ -162,10 +94,12 @@ class Model:
         while (at := self.next_instant()) is not None and at <= now:
             self.now = at
             self.expire(at)
-            if self.trial_end == at:
-                self.turns = {}
-            if self.end == at:
+            if self.agreement.trial_end == at:
+                self.agreement.turns = {}
+            if self.agreement.end == at:
                 self.take_back([lot for lot in self.lots if lot.source])
+            if self.agreement.later is not None and self.agreement.later[0] == at:
+                self.take_what_was_scheduled(self.agreement.later[1])
             self.issue(at)
             self.settle()
         self.now = now
@@ -173,8 +107,7 @@ class Model:
     def next_instant(self) -> datetime | None:
         instants = [lot.starts for lot in self.lots]
         instants += [lot.ends for lot in self.lots if lot.ends is not None]
-        instants += [at for at in (self.end, self.trial_end) if at is not None]
-        instants += [self.period_of(key, self.now)[1] for key in self.giving(self.now)]
+        instants += self.agreement.next_instants(self.now)
         return min((at for at in instants if at > self.now), default=None)
 
     def expire(self, at: datetime) -> None:
@@ -185,27 +118,22 @@ class Model:
     def issue(self, at: datetime) -> None:
         """Let gifts arrive, and each package give what its period still lacks (R22, R27)."""
         for lot in self.lots:
-            if lot.starts <= at and not lot.over:
+            if lot.starts <= at and not lot.over and not lot.is_unpaid:
                 lot.arrived = True
-        giving = self.giving(at)
+        giving, turns = self.agreement.giving(at), self.agreement.turns
         for key in giving:
-            self.turns.setdefault(key, max(self.turns.values(), default=0) + 1)
-        for key in sorted(giving, key=lambda key: self.turns[key]):
-            period = self.period_of(key, at)
-            lots = [lot for lot in self.lots if lot.source == key and lot.period == period]
-            lacking = giving[key] - sum(lot.size - lot.returned for lot in lots)
+            turns.setdefault(key, max(turns.values(), default=0) + 1)
+        for key in sorted(giving, key=lambda key: turns[key]):
+            period = self.agreement.period_of(key, at)
+            given = [
+                lot for lot in self.agreement.lots if (lot.source, lot.period) == (key, period)
+            ]
+            lacking = giving[key] - sum(lot.size - lot.returned for lot in given)
             if lacking > 0:
-                ends = self.last_instant(period, at)
+                ends = self.agreement.last_instant(period, at)
                 lot = Lot(lacking, 10, False, at, ends, at, key, period, arrived=True)
                 self.lots.append(lot)
-
-    def last_instant(self, period: Period, at: datetime) -> datetime:
-        """R23, R25: the period's end, or the trial's unless all ends before that."""
-        if self.trial_end is None or at >= self.trial_end:
-            return period[1]
-        if self.end is not None and self.end < self.trial_end:
-            return period[1]
-        return min(period[1], self.trial_end)
+                self.agreement.lots.append(lot)
 
     def settle(self) -> None:
         """R36: whatever is left pays what is owed."""
@@ -215,15 +143,15 @@ class Model:
 
     def take(self, act: Act) -> None:
         """Do one act now; what makes no sense is left undone."""
-        before = self.giving(self.now)
+        before = self.agreement.giving(self.now)
         if isinstance(act, Publish):
             self.on_sale[act.package] = micros(act.amount)
         restarts = isinstance(act, ChangePlan) and act.restarts and not self.in_trial
         self.take_with_credits(act)
         if not self.is_over:
             self.take_with_subscription(act, restarts=restarts)
-        elif isinstance(act, Subscribe) and self.plan:
-            self.subscribe(act.plan)
+        elif isinstance(act, Subscribe) and self.agreement.plan:
+            self.subscribe(act.plan, cancels=False)
         carries_plan = not act.resets if isinstance(act, ChangePlan) else None
         self.change(before, carries_plan, restarts=restarts)
 
@@ -231,6 +159,8 @@ class Model:
         match act:
             case Give():
                 self.give(act)
+            case Confirm(place):
+                self.confirm(place)
             case Use(amount):
                 self.use(amount)
             case UseStrictly(amount):
@@ -238,42 +168,91 @@ class Model:
                     self.use(amount)
             case UseSeveral(amounts):
                 self.use(*amounts)
+            case Happen(times):
+                self.report(times)
+            case Report(value, sets_total) if self.takes(act):
+                self.report(value, sets_total=sets_total)
             case Void(place):
                 self.void(place)
             case Edit():
                 self.edit(act)
 
     def take_with_subscription(self, act: Act, *, restarts: bool) -> None:
+        agreement = self.agreement
+        if isinstance(act, ChangePlan | Hold | Schedule | TakeBack):
+            agreement.later = None
         match act:
-            case Happen(times):
-                self.use(*[COST_OF_AN_EVENT] * times)
             case Cancel(after):
-                self.end = None if after is None else self.now + after
+                agreement.set_end(None if after is None else self.now + after)
                 self.live_until_trial_end()
             case ChangePlan(plan):
-                self.change_plan(plan)
-                self.anchor = self.now if restarts else self.anchor
+                agreement.change_plan(plan, self.on_sale)
+                agreement.anchor = self.now if restarts else agreement.anchor
             case Hold(addon, quantity):
-                self.hold(addon, quantity)
+                agreement.hold(addon, quantity, self.on_sale, self.now)
+            case Schedule(change) if not agreement.says(change):
+                agreement.later = agreement.end_of_billing(self.now), change
             case Publish(package, amount, for_all=True):
-                self.amounts[package] = micros(amount)
-            case MoveAnchor() if not self.in_trial and self.now > self.anchor:
+                agreement.amounts[package] = micros(amount)
+            case MoveAnchor() if not self.in_trial and self.now > agreement.anchor:
                 self.move_anchor()
             case MoveTrialEnd(after) if self.in_trial:
-                self.trial_end = self.anchor = self.now + after
+                agreement.move_trial_end(self.now + after)
                 self.live_until_trial_end()
+
+    def take_what_was_scheduled(self, act: Act) -> None:
+        """An update takes effect: as if it were asked for now, with today's versions (R13).
+
+        What goes on with other terms lines up behind what goes on as it was.
+        """
+        before = self.agreement.giving(self.now)
+        self.agreement.later = None
+        self.take_with_subscription(act, restarts=False)
+        after = self.agreement.giving(self.now)
+        for key in before.keys() & after.keys():
+            if before[key] != after[key]:
+                self.agreement.turns.pop(key, None)
+        self.change(before, not act.resets if isinstance(act, ChangePlan) else None)
 
     def use(self, *amounts: Decimal) -> None:
         for amount in amounts:
             self.debt += self.spend_from(self.lots, micros(amount))
+
+    def used(self) -> int:
+        """How much was used in the running month, or ever where nothing is included (R39)."""
+        since = None if self.is_over else self.agreement.month_of(self.now)[0]
+        total = 0
+        for at, value, sets_total in self.reports:
+            if since is None or at >= since:
+                total = value if sets_total else total + value
+        return total
+
+    def takes(self, report: Report) -> bool:
+        """Whether a report leaves as much as nothing, or more."""
+        return report.sets_total or report.value >= 0 or self.used() + report.value >= 0
+
+    def report(self, value: int, *, sets_total: bool = False) -> None:
+        """R39: what is used more than before is paid for, and a fall gives nothing back."""
+        rise = value - self.used() if sets_total else value
+        self.reports.append((self.now, value, sets_total))
+        if not self.is_over:
+            self.use(*[COST_OF_AN_EVENT] * rise)
 
     def give(self, gift: Give) -> None:
         starts = self.now + gift.after
         ends = None if gift.lasting is None else starts + gift.lasting
         is_gift = gift.type == GrantType.PROMOTIONAL
         lot = Lot(micros(gift.amount), gift.priority, is_gift, starts, ends, self.now)
-        lot.is_by_people = True
+        lot.is_by_people, lot.is_unpaid = True, gift.is_unpaid
         self.lots.append(lot)
+
+    def confirm(self, place: int) -> None:
+        """R47: it takes effect now, or at its date."""
+        waiting = [lot for lot in self.lots if lot.is_unpaid and not lot.over]
+        waiting.sort(key=lambda lot: lot.starts)
+        if waiting:
+            lot = waiting[place % len(waiting)]
+            lot.is_unpaid, lot.starts = False, max(lot.starts, self.now)
 
     def edit(self, edit: Edit) -> None:
         """R49: what people granted and is not over; the start of what has not begun."""
@@ -287,21 +266,9 @@ class Model:
             lot.starts = lot.starts if lot.arrived else self.now + edit.after
             lot.ends = edit.end_of(lot.starts, self.now)
 
-    def change_plan(self, plan: int) -> None:
-        """A plan that is chosen is had in its latest version."""
-        if plan != self.plan:
-            self.plan, self.amounts[plan] = plan, self.on_sale[plan]
-
-    def hold(self, addon: int, quantity: int) -> None:
-        if addon not in self.addons:
-            self.amounts[addon] = self.on_sale[addon]
-        since, _ = self.addons.pop(addon, (self.now, 0))
-        if quantity:
-            self.addons[addon] = (since, quantity)
-
     def move_anchor(self) -> None:
         """R26: what recurs expires; what came at this very instant never counted."""
-        self.anchor, self.turns = self.now, {}
+        self.agreement.anchor, self.agreement.turns = self.now, {}
         recurring = [lot for lot in self.lots if lot.source]
         self.take_back([lot for lot in recurring if lot.starts == self.now])
         for lot in recurring:
@@ -315,10 +282,18 @@ class Model:
 
     def live_until_trial_end(self) -> None:
         """R25: what a trial gave expires with it, also if the trial's end moves."""
-        if self.trial_end is not None and self.now < self.trial_end:
-            for lot in self.lots:
-                if lot.period is not None and not lot.over:
-                    lot.ends = self.last_instant(lot.period, self.now)
+        if self.in_trial:
+            for lot in self.agreement.lots:
+                if not lot.over and lot.period is not None:
+                    lot.ends = self.agreement.last_instant(lot.period, self.now)
+
+    def transfer(self, to: "Model") -> None:
+        """R32, R42: what is left here is voided; it goes on there, less what was used of it."""
+        self.take_back([lot for lot in self.lots if lot.source])
+        self.agreement, to.agreement = to.agreement, self.agreement
+        to.agreement.turns = {}
+        to.issue(self.now)
+        to.settle()
 
     def change(
         self, before: dict[int, int], carries_plan: bool | None, *, restarts: bool = False
@@ -329,13 +304,13 @@ class Model:
         another as the product says (R31). Where a new period begins, everything makes way for
         itself (R26).
         """
-        after = self.giving(self.now)
+        after = self.agreement.giving(self.now)
         overriding = set(before) != set(after) and any(map(is_override, before | after))
         gone, come = set(before) - set(after), set(after) - set(before)
         if restarts:
             gone, come = set(before), set(after)
         for key in gone:
-            del self.turns[key]
+            self.agreement.turns.pop(key, None)
         known = len(self.lots)
         self.issue(self.now)
         targets = [lot for lot in self.lots[known:] if lot.source in come]
@@ -365,20 +340,3 @@ class Model:
 
 def micros(amount: Decimal) -> int:
     return int(amount * 1_000_000)
-
-
-def is_override(key: int) -> bool:
-    return PACKAGES[key].behaviour == "Override"
-
-
-def is_yearly(key: int) -> bool:
-    return PACKAGES[key].cadence == "YEAR"
-
-
-def month_after(anchor: datetime, months: int) -> datetime:
-    year, month = anchor.year, anchor.month + months
-    while month > 12:
-        year, month = year + 1, month - 12
-    while month < 1:
-        year, month = year - 1, month + 12
-    return anchor.replace(year=year, month=month, day=min(anchor.day, monthrange(year, month)[1]))

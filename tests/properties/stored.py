@@ -1,29 +1,25 @@
 """Histories of a stored customer, lived through the verbs of the product.
 
-One customer has three pools of one credit type: two resources with a subscription each, and
-one of the customer as a whole, without. All are kept beside three simple models.
+One customer has four pools of one credit type: three resources, two of which have a
+subscription at a time, and one of the customer as a whole, without. All are kept beside simple
+models.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count, pairwise
-from random import Random
 from typing import Any
 
-from django.db import transaction
-from hypothesis import strategies as st
-
-from catalog.entitlements import NewCredits
-from catalog.models import Cadence, CreditType, Package, Product
+from catalog.models import TrialEnd
 from catalog.models.products import CancellationTime, UsageReset
 from catalog.publishing import Audience
 from credits import (
     batches,
     consumption,
+    entitlements,
     events,
     explanation,
     forecast,
@@ -32,44 +28,31 @@ from credits import (
     pools,
     resets,
     summaries,
+    usage,
     verification,
 )
 from credits.book import GrantType, PoolState, Stage
 from credits.consumption import Demand, InsufficientCredits, Receipt
+from credits.entitlements import Holder
 from credits.events import Event
 from credits.grants import Gift
 from credits.models import Grant, LedgerEntry, Pool
 from credits.models.grants import SPENT
 from credits.pools import Standing
-from subscriptions import cancellation, provisioning, tasks, updates
-from subscriptions.models import Customer, Subscription
+from credits.usage import UseBelowZero
+from subscriptions import cancellation, provisioning, tasks, transfer, updates
+from subscriptions.models import Customer, Resource, Subscription
 from subscriptions.provisioning import Trial
-from tests.builders import (
-    a_credit_type,
-    a_customer,
-    a_metered_feature,
-    a_new_version,
-    a_product,
-    a_published_addon,
-    a_published_plan,
-    a_rate,
-    a_resource,
-    some_credits,
-)
-from tests.properties import histories
+from subscriptions.updates import When
+from tests.builders import a_customer, a_new_version, a_resource
 from tests.properties.histories import (
-    ADDONS,
-    COST_OF_AN_EVENT,
     DAY,
-    LONG_WAITS,
-    MOMENT,
     ORIGIN,
     PACKAGES,
-    PLANS,
-    SHORT_WAITS,
     Act,
     Cancel,
     ChangePlan,
+    Confirm,
     Edit,
     Give,
     Happen,
@@ -78,186 +61,29 @@ from tests.properties.histories import (
     MoveTrialEnd,
     Publish,
     Repeat,
+    Report,
+    Schedule,
     Subscribe,
     Sweep,
+    TakeBack,
+    Transfer,
     Use,
     UseSeveral,
     UseStrictly,
     Void,
 )
-from tests.properties.model import Model, is_override, micros
+from tests.properties.model import Model, micros
+from tests.properties.shop import EVENT, Shop, forgotten
+from tests.properties.stored_histories import StoredHistory, StoredStep
 from workspace.actors import SYSTEM
 
-RESOURCES = ("first", "second", None)
-"""Whose pool is whose: of two resources, and of the customer as a whole."""
+RESOURCES = ("first", "second", None, "third")
+"""Whose pool is whose: of resources, and of the customer as a whole."""
 
-EVENT = "image"
-INCREMENTS = [key for key in PACKAGES if not is_override(key)]
-"""What is published anew: which override wins is then not at stake."""
 ALIVE = (Stage.WAITING.value, Stage.OPEN.value, SPENT)
 
 
-# Histories
-
-
-@dataclass(frozen=True)
-class StoredStep:
-    """An act on one of the pools, so long after the one before; as `histories.Step`."""
-
-    wait: timedelta | None
-    place: int
-    act: Act
-
-
-@dataclass(frozen=True)
-class StoredHistory:
-    """How the two subscriptions begin, what a plan change does with use, and what follows."""
-
-    plans: tuple[int, int]
-    trial: timedelta | None
-    usage_reset: UsageReset
-    steps: tuple[StoredStep, ...]
-
-
 MICROSECOND = timedelta.resolution
-ROUND_AMOUNTS = [Decimal(amount) for amount in (1, 7, 30, 60, 100, 250, 1000)]
-LASTING = [None, MOMENT, DAY, 31 * DAY, 200 * DAY]
-WAITS = [None, None, *SHORT_WAITS, *LONG_WAITS]
-"""As in `histories`: None is until something is due."""
-
-
-def an_amount(of: Random) -> Decimal:
-    return of.choice([*ROUND_AMOUNTS, Decimal(of.randint(1, 200_000_000)).scaleb(-6)])
-
-
-def a_change(of: Random) -> Act:
-    plan = of.choice(list(PLANS))
-    acts: list[Act] = [
-        *[ChangePlan(plan, resets=False, restarts=of.random() < 0.5)] * 3,
-        *[Hold(of.choice(list(ADDONS)), of.randint(0, 3))] * 3,
-        *[Publish(of.choice(INCREMENTS), an_amount(of), for_all=of.random() < 0.7)] * 2,
-        MoveAnchor(),
-        MoveTrialEnd(of.choice([3 * DAY, 31 * DAY])),
-        Cancel(of.choice([timedelta(0), 9 * DAY, None])),
-        Subscribe(plan),
-    ]
-    return of.choice(acts)
-
-
-def a_use(of: Random) -> Act:
-    amounts = tuple(an_amount(of) for _ in range(of.randint(2, 4)))
-    acts: list[Act] = [
-        Use(amounts[0]),
-        UseStrictly(amounts[0]),
-        UseSeveral(amounts),
-        Happen(len(amounts)),
-        Repeat(),
-    ]
-    return of.choice(acts)
-
-
-def a_grant(of: Random) -> Act:
-    type_ = of.choice([GrantType.PAID, GrantType.PROMOTIONAL])
-    priority, after, lasting = of.choice([0, 10, 20]), of.choice(SHORT_WAITS), of.choice(LASTING)
-    acts: list[Act] = [
-        *[Give(an_amount(of), type_, priority, after, lasting)] * 2,
-        Edit(of.randint(0, 3), priority, after, lasting),
-        Void(of.randint(0, 3)),
-        Sweep(),
-    ]
-    return of.choice(acts)
-
-
-def grown(seed: int, kept: list[bool]) -> StoredHistory:
-    """A history of its own for every seed; of its steps, those that are kept."""
-    of = Random(seed)
-    plans = of.choice(list(PLANS)), of.choice(list(PLANS))
-    trial = of.choice([None, None, 9 * DAY, 45 * DAY])
-    usage_reset = of.choice(list(UsageReset))
-    steps = [
-        StoredStep(
-            of.choice(WAITS),
-            of.choice([0, 0, 0, 0, 1, 2]),
-            of.choice([a_change, a_change, a_use, a_use, a_grant])(of),
-        )
-        for _ in kept
-    ]
-    return StoredHistory(
-        plans,
-        trial,
-        usage_reset,
-        tuple(step for step, is_kept in zip(steps, kept, strict=True) if is_kept),
-    )
-
-
-STORED_HISTORIES = st.builds(
-    grown,
-    st.integers(0, 2**64 - 1),
-    st.lists(st.booleans(), min_size=30, max_size=30),
-)
-"""Hypothesis alone would repeat itself in so few examples; so it draws seeds, and shrinks."""
-
-
-# What is sold
-
-
-@dataclass(frozen=True)
-class Shop:
-    """The packages of `histories`, stored: for each setting of R31 a product that has them."""
-
-    credit_type: CreditType
-    products: dict[UsageReset, Product]
-    packages: dict[UsageReset, dict[int, Package]]
-
-    @classmethod
-    def opened(cls) -> "Shop":
-        credit_type = a_credit_type()
-        feature = a_metered_feature(event_name=EVENT)
-        mapping = a_rate(feature, credit_type, int(COST_OF_AN_EVENT))
-        products = {
-            setting: a_product(multiple_subscriptions=True, usage_reset=setting)
-            for setting in UsageReset
-        }
-        packages = {}
-        for setting, product in products.items():
-            addons = {
-                key: a_published_addon(product=product, entitlements=[included(credit_type, each)])
-                for key, each in ADDONS.items()
-            }
-            plans = {
-                key: a_published_plan(
-                    product=product,
-                    entitlements=[included(credit_type, each)],
-                    mappings=[mapping],
-                    compatible_addons=list(addons.values()),
-                )
-                for key, each in PLANS.items()
-            }
-            packages[setting] = plans | addons
-        return cls(credit_type, products, packages)
-
-
-def included(credit_type: CreditType, package: histories.Package) -> NewCredits:
-    """What a package of `histories` includes, to be stored."""
-    return some_credits(
-        credit_type,
-        str(package.amount),
-        Cadence(package.cadence),
-        behaviour=package.behaviour,
-    )
-
-
-@contextmanager
-def forgotten() -> Iterator[None]:
-    """Take back all that is written within, so that one shop serves many histories."""
-    atomic = transaction.atomic()
-    atomic._from_testcase = True  # type: ignore[attr-defined]  # as around every test
-    with atomic:
-        yield
-        transaction.set_rollback(True)
-
-
-# A life
 
 
 @dataclass
@@ -268,6 +94,7 @@ class StoredCustomer:
     history: StoredHistory
     now: datetime = ORIGIN
     customer: Customer = field(init=False)
+    resources: list[str | None] = field(default_factory=lambda: list(RESOURCES))
     pools: list[int] = field(init=False)
     models: list[Model] = field(init=False)
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
@@ -279,11 +106,10 @@ class StoredCustomer:
         self.packages = self.shop.packages[self.history.usage_reset]
         self.keys_of_packages = {package.pk: key for key, package in self.packages.items()}
         self.customer = a_customer(now=ORIGIN)
-        for resource_id in RESOURCES[:2]:
+        for resource_id in filter(None, RESOURCES):
             a_resource(self.customer, resource_id, now=ORIGIN)
-        trials = (self.history.trial, None)
-        for place, (plan, trial) in enumerate(zip(self.history.plans, trials, strict=True)):
-            self.subscribe(place, plan, trial)
+        for place, plan in enumerate(self.history.plans):
+            self.subscribe(place, plan, None if place else self.history.trial)
         self.pools = [
             pools.locate(
                 customer_id=self.customer.public_id,
@@ -293,18 +119,25 @@ class StoredCustomer:
             )
             for resource_id in RESOURCES
         ]
-        self.models = [*map(Model, self.history.plans, trials), Model()]
+        first, second = self.history.plans
+        trial, cancels = self.history.trial, self.history.cancels
+        self.models = [Model(first, trial, cancels=cancels), Model(second), Model(), Model()]
         self.look()
 
     def subscribe(self, place: int, plan: int, trial: timedelta | None = None) -> None:
         self.subscriptions[place] = provisioning.start(
             customer_id=self.customer.public_id,
             plan_id=self.packages[plan].public_id,
-            resource_id=RESOURCES[place],
-            trial=None if trial is None else Trial(self.now + trial),
+            resource_id=self.resources[place],
+            trial=None if trial is None else Trial(self.now + trial, self.end_of_trial),
             actor=SYSTEM,
             now=self.now,
         )
+
+    @property
+    def end_of_trial(self) -> TrialEnd:
+        cancels = self.history.cancels
+        return TrialEnd.CANCEL_SUBSCRIPTION if cancels else TrialEnd.CONVERT_TO_PAID
 
     def live(self) -> None:
         """Live to the end, and look at everything after every step."""
@@ -329,38 +162,68 @@ class StoredCustomer:
         """The act of a step, or the next best that makes sense in its place."""
         model = self.models[step.place]
         match step.act:
-            case Repeat() if step.place not in self.keys:
+            case Repeat() if self.pools[step.place] not in self.keys:
                 return Use(Decimal(7))
-            case Publish(package, amount) if micros(amount) == model.on_sale[package]:
-                return Publish(package, amount + 1)
-            case ChangePlan() | Hold() | MoveAnchor() | MoveTrialEnd() | Cancel() | Subscribe():
-                return self.fitting_change(step.act, model)
-        return step.act
+            case Report() if not model.takes(step.act):
+                return replace(step.act, value=-step.act.value)
+            case Publish():
+                return self.fitting_publication(step.act, model)
+            case Give() | Confirm() | Edit() | Void() | Sweep():
+                return step.act
+            case Use() | UseStrictly() | UseSeveral() | Happen() | Report() | Repeat():
+                return step.act
+        return self.fitting_change(step.act, model)
+
+    def fitting_publication(self, act: Publish, model: Model) -> Publish:
+        """One that changes an amount, and not which override is in force: that waits (R14)."""
+        if micros(act.amount) == model.on_sale[act.package]:
+            return self.fitting_publication(replace(act, amount=act.amount + 1), model)
+        is_stirring = any(
+            each.agreement.would_switch(act.package, micros(act.amount)) for each in self.models
+        )
+        return replace(act, for_all=act.for_all and not is_stirring)
 
     def fitting_change(self, change: Act, model: Model) -> Act:
-        if not model.plan:
+        agreement = model.agreement
+        if not agreement.plan:
             return Use(Decimal(3))
         if model.is_over:
             return Subscribe(change.plan if isinstance(change, ChangePlan | Subscribe) else 1)
         match change:
             case Subscribe():
                 return Cancel(timedelta(0))
-            case Cancel(None) if model.end is None:
+            case Cancel(None) if agreement.end is None:
                 return Cancel(31 * DAY)
-            case Hold(addon, 0) if addon not in model.addons:
+            case Hold(addon, 0) if addon not in agreement.addons:
                 return Hold(addon, 1)
             case MoveTrialEnd() if not model.in_trial:
                 return MoveAnchor()
-            case ChangePlan(plan) if plan == model.plan:
+            case ChangePlan(plan) if plan == agreement.plan:
                 return self.fitting_plan_change(replace(change, plan=plan % 3 + 1), model)
             case ChangePlan():
                 return self.fitting_plan_change(change, model)
+            case TakeBack() if agreement.later is None:
+                return Transfer()
+            case Schedule(later):
+                return self.fitting_update(later, model)
         return change
+
+    def fitting_update(self, change: Act, model: Model) -> Act:
+        """It is for later, unless all is over by then (EndsBefore)."""
+        agreement = model.agreement
+        change = self.fitting_change(change, model)
+        if agreement.end is not None and agreement.end <= agreement.end_of_billing(self.now):
+            return change
+        assert isinstance(change, ChangePlan | Hold), "only these wait"
+        if isinstance(change, ChangePlan):
+            always = self.history.usage_reset == UsageReset.ALWAYS_RESET
+            change = replace(change, resets=always, restarts=False)
+        return Schedule(change)
 
     def fitting_plan_change(self, change: ChangePlan, model: Model) -> ChangePlan:
         """What it resets (R31); a period that began at this instant is not begun again."""
         began_now = any(lot.source and lot.starts == self.now for lot in model.lots)
-        restarts = change.restarts and not began_now and self.now > model.anchor
+        restarts = change.restarts and not began_now and self.now > model.agreement.anchor
         by_setting = {UsageReset.ALWAYS_RESET: True, UsageReset.NEVER_RESET: False}
         resets_use = by_setting.get(self.history.usage_reset, restarts)
         return replace(change, resets=resets_use, restarts=restarts)
@@ -370,6 +233,9 @@ class StoredCustomer:
     def take(self, place: int, act: Act) -> None:
         if isinstance(act, Publish):
             self.publish(act)
+            return
+        if isinstance(act, Transfer):
+            self.transfer(place)
             return
         self.take_with_credits(place, act)
         if place in self.subscriptions:
@@ -390,6 +256,10 @@ class StoredCustomer:
                 self.repeat(place)
             case Happen(times):
                 self.happen(place, times)
+            case Report():
+                self.report(place, act)
+            case Confirm(number):
+                self.confirm(place, number)
             case Void(number):
                 self.void(place, number)
             case Edit():
@@ -404,22 +274,45 @@ class StoredCustomer:
         match act:
             case Subscribe(plan):
                 self.subscribe(place, plan)
-            case ChangePlan(plan, _, restarts):
-                plan_id = self.packages[plan].public_id
-                updates.change_plan(plan_id=plan_id, restart_period=restarts, **by)
-            case Hold(addon, quantity):
-                wanted = {key: number for key, (_, number) in model.addons.items()}
-                wanted[addon] = quantity
-                updates.update(
-                    addons=[(self.packages[key].public_id, n) for key, n in wanted.items() if n],
-                    **by,
-                )
-            case MoveAnchor() if not model.in_trial and self.now > model.anchor:
+            case ChangePlan() | Hold():
+                self.update(place, act, by, When.IMMEDIATE)
+            case Schedule(change):
+                self.update(place, change, by, When.END_OF_BILLING_PERIOD)
+            case TakeBack():
+                updates.cancel_scheduled(**by)
+            case MoveAnchor() if not model.in_trial and self.now > model.agreement.anchor:
                 updates.update(billing_cycle_anchor=self.now, **by)
             case MoveTrialEnd(after):
                 updates.update(trial_ends_at=self.now + after, **by)
             case Cancel(after):
                 self.cancel(by, after)
+
+    def update(self, place: int, change: ChangePlan | Hold, by: dict[str, Any], when: When) -> None:
+        if isinstance(change, ChangePlan):
+            plan_id = self.packages[change.plan].public_id
+            updates.change_plan(plan_id=plan_id, restart_period=change.restarts, when=when, **by)
+            return
+        wanted = {key: number for key, (_, number) in self.models[place].agreement.addons.items()}
+        wanted[change.addon] = change.quantity
+        addons = [
+            (self.packages[key].public_id, number) for key, number in wanted.items() if number
+        ]
+        updates.update(addons=addons, when=when, **by)
+
+    def transfer(self, place: int) -> None:
+        """To the resource without a subscription; the place goes with the subscription."""
+        resource_id = self.resources[-1]
+        assert resource_id is not None, "it is the customer's in between only"
+        transfer.transfer(
+            subscription_id=self.subscriptions[place].public_id,
+            resource_id=resource_id,
+            actor=SYSTEM,
+            now=self.now,
+        )
+        self.models[place].transfer(self.models[-1])
+        places: tuple[list[Any], ...] = (self.resources, self.pools, self.models)
+        for of_places in places:
+            of_places[place], of_places[-1] = of_places[-1], of_places[place]
 
     def cancel(self, by: dict[str, Any], after: timedelta | None) -> None:
         if after is None:
@@ -437,7 +330,7 @@ class StoredCustomer:
         package = PACKAGES[act.package]
         a_new_version(
             self.packages[act.package],
-            entitlements=[included(self.shop.credit_type, replace(package, amount=act.amount))],
+            entitlements=self.shop.included(act.package, replace(package, amount=act.amount)),
             audience=Audience.ALL_CUSTOMERS if act.for_all else Audience.NEW_CUSTOMERS,
             now=self.now,
         )
@@ -456,6 +349,7 @@ class StoredCustomer:
                 priority=gift.priority,
                 effective_at=starts if gift.after else None,
                 expires_at=None if gift.lasting is None else starts + gift.lasting,
+                payment_pending=gift.is_unpaid,
             ),
             actor=SYSTEM,
             now=self.now,
@@ -468,7 +362,7 @@ class StoredCustomer:
         receipt = consumption.consume(
             pool_id=self.pools[place], demand=demand, strict=strict, actor=SYSTEM, now=self.now
         )
-        self.keys[place] = demand.key, demand.amount
+        self.keys[self.pools[place]] = demand.key, demand.amount
         return receipt
 
     def use(self, place: int, amount: Decimal) -> None:
@@ -488,25 +382,47 @@ class StoredCustomer:
         demands = [self.demand(amount) for amount in amounts]
         rows = [
             batches.Row(
-                self.customer.public_id, self.shop.credit_type.public_id, RESOURCES[place], demand
+                self.customer.public_id,
+                self.shop.credit_type.public_id,
+                self.resources[place],
+                demand,
             )
             for demand in [*demands, demands[0]]
         ]
         batches.consume(rows=rows, actor=SYSTEM, now=self.now)
 
     def repeat(self, place: int) -> None:
-        if place in self.keys:
-            key, amount = self.keys[place]
+        if self.pools[place] in self.keys:
+            key, amount = self.keys[self.pools[place]]
             receipt = self.consume(place, self.demand(amount + 1, key))
             assert (receipt.consumed, receipt.replayed) == (0, True)
 
     def happen(self, place: int, times: int) -> None:
         keys = [f"event {next(self.numbers)}" for _ in range(times)]
         reported = [
-            Event(self.customer.public_id, EVENT, key, resource_id=RESOURCES[place])
+            Event(self.customer.public_id, EVENT, key, resource_id=self.resources[place])
             for key in [*keys, keys[0]]
         ]
         assert events.report(events=reported, actor=SYSTEM, now=self.now) == times
+
+    def report(self, place: int, report: Report) -> None:
+        wanted = usage.Report(
+            self.customer.public_id,
+            self.shop.feature.public_id,
+            report.value,
+            sets_total=report.sets_total,
+            key=f"report {next(self.numbers)}",
+            resource_id=self.resources[place],
+        )
+        fits = self.models[place].takes(report)
+        try:
+            [done] = usage.report(reports=[wanted], actor=SYSTEM, now=self.now)
+        except UseBelowZero:
+            assert not fits
+            return
+        assert fits
+        [again] = usage.report(reports=[wanted], actor=SYSTEM, now=self.now)
+        assert (again.used, again.replayed) == (done.used, True)
 
     def alive(self, place: int) -> list[Grant]:
         """The grants of a pool that are not over, in the order of the models."""
@@ -522,6 +438,11 @@ class StoredCustomer:
         if voidable := self.alive(place):
             grant = voidable[number % len(voidable)]
             grants.void(grant_id=grant.public_id, reason="", actor=SYSTEM, now=self.now)
+
+    def confirm(self, place: int, number: int) -> None:
+        if waiting := [row for row in self.alive(place) if row.payment_pending]:
+            grant = waiting[number % len(waiting)]
+            grants.confirm_payment(grant_id=grant.public_id, actor=SYSTEM, now=self.now)
 
     def edit(self, place: int, edit: Edit) -> None:
         editable = [row for row in self.alive(place) if row.type in grants.BY_PEOPLE]
@@ -551,8 +472,16 @@ class StoredCustomer:
             assert self.held(row) == model.held
             assert micros(standing.balance) == model.balance
             assert micros(standing.granted) == model.granted
+            assert self.used(row.resource) == model.used()
             self.answers[pool_id, self.now] = standing, row.balance
         assert list(verification.verify(self.pools, self.now)) == []
+
+    def used(self, resource: Resource | None) -> Decimal:
+        """How often the feature was used in the running month."""
+        holder = Holder(self.customer, resource)
+        included = entitlements.included(holder, self.now).get(self.shop.feature.pk)
+        window = None if included is None else included.window(self.now)
+        return entitlements.used(holder, self.shop.feature, window, self.now)
 
     def held(self, row: Pool) -> dict[int, int]:
         """What is left of each source, as `Model.held`."""
@@ -626,11 +555,6 @@ class StoredCustomer:
             shown = explanation.proofs(state, found, line, size=line.count).found
             assert len(shown) == line.count
             assert sum(proof.entry.amount for proof in shown) == line.amount
-
-
-def fixed_histories(count: int) -> Iterator[StoredHistory]:
-    """The same ones in every run."""
-    return (grown(seed, [True] * 20) for seed in range(count))
 
 
 def agrees_with_the_models(shop: Shop, history: StoredHistory) -> None:

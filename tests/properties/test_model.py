@@ -10,6 +10,7 @@ from hypothesis import given
 from credits import recurring, timeline
 from credits.book import EntryType, PoolState, ScheduleState
 from subscriptions import periods
+from tests.properties.agreement import is_override
 from tests.properties.histories import (
     HISTORIES,
     Customer,
@@ -18,7 +19,7 @@ from tests.properties.histories import (
     live,
     source_of,
 )
-from tests.properties.model import Model, is_override, micros
+from tests.properties.model import Model, micros
 from tests.properties.test_laws import control
 
 
