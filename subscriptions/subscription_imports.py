@@ -17,7 +17,7 @@ from subscriptions.models import (
 )
 from workspace import activity, runs
 from workspace.actors import Actor
-from workspace.acts import act
+from workspace.acts import act, together
 from workspace.errors import BadInput, Conflict, UnknownObject
 from workspace.ids import new_public_id
 from workspace.models.runs import in_the_name_of
@@ -114,13 +114,18 @@ def bring_in(*, row_id: int, now: datetime) -> bool:
         if existing is not None:
             _note(row_id=row_id, **_of_known(existing, row.order), now=now)
         else:
-            provisioning.start(**_order(row.order), actor=row.run.actor, now=now)
-            _note(row_id=row_id, outcome=ImportOutcome.SUCCEEDED, now=now)
+            together(lambda: _start(row, now))
 
     def note_failure(message: str) -> None:
         _note(row_id=row_id, outcome=ImportOutcome.FAILED, message=message, now=now)
 
     return runs.attempt(work, note_failure)
+
+
+def _start(row: SubscriptionImportRow, now: datetime) -> None:
+    """Started and noted, or neither: a crash in between would make it look known before."""
+    provisioning.start(**_order(row.order), actor=row.run.actor, now=now)
+    _note(row_id=row.pk, outcome=ImportOutcome.SUCCEEDED, now=now)
 
 
 @act

@@ -15,6 +15,9 @@ from django.db import connection
 from credits import verification
 from tests.concurrency.stored import stored
 from tests.credits.conftest import THE_END
+from tests.credits.paper import MID_JANUARY
+from workspace import acts
+from workspace.acts import Answer
 
 NEVER = 0
 
@@ -33,6 +36,16 @@ class Verb:
 
     prepare: Callable[[], dict[str, Any]]
     run: Callable[..., object]
+
+
+def as_a_request(run: Callable[[], object]) -> Answer:
+    """As a face calls a verb that has no key of its own: once per `Idempotency-Key`."""
+
+    def answer() -> Answer:
+        run()
+        return Answer(200, "done")
+
+    return acts.once(answer, principal="tests", key="the same", fingerprint="", now=MID_JANUARY)
 
 
 class Fuse:

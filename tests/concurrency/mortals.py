@@ -8,8 +8,7 @@ from typing import Any
 from unittest import mock
 from uuid import UUID
 
-from catalog.publishing import Audience
-from credits import bulk, consumption, events, grants, resets
+from credits import bulk, consumption, events, grants, resets, usage
 from credits import tasks as credit_tasks
 from credits.book import GrantType
 from credits.bulk import Aim
@@ -18,40 +17,27 @@ from credits.consumption import Demand
 from credits.events import Event
 from credits.grants import Gift
 from credits.models import Pool
-from subscriptions import provisioning, tasks
 from tests.builders import (
     a_credit_type,
     a_customer,
     a_metered_feature,
-    a_new_version,
-    a_published_addon,
     a_published_plan,
     a_rate,
     a_subscription,
     some_credits,
     some_units,
 )
-from tests.concurrency.crashes import Verb
+from tests.concurrency import mortal_subscriptions
+from tests.concurrency.crashes import Verb, as_a_request
 from tests.credits.paper import FEBRUARY, JANUARY, MARCH, MID_JANUARY
 from tests.credits.pools import a_pool, a_pool_of_a_plan, consumed, granted
 from workspace import acts
 from workspace.actors import SYSTEM
-from workspace.acts import Answer
 
 HOUR = timedelta(hours=1)
 NO_TRANSACTION = SimpleNamespace(atomic=lambda **options: nullcontext())
 
 Arguments = dict[str, Any]
-
-
-def as_a_request(run: Any) -> Answer:
-    """As a face calls a verb that has no key of its own: once per `Idempotency-Key`."""
-
-    def answer() -> Answer:
-        run()
-        return Answer(200, "done")
-
-    return acts.once(answer, principal="tests", key="the same", fingerprint="", now=MID_JANUARY)
 
 
 def a_pool_with_a_topup() -> Arguments:
@@ -152,53 +138,29 @@ def report(customer_id: str) -> None:
     events.report(events=reported, actor=SYSTEM, now=MID_JANUARY)
 
 
-def a_plan_and_an_addon() -> Arguments:
+def two_customers_who_count_images() -> Arguments:
+    """One has enough credits, one will owe; what both used before was an event."""
     credit_type, feature = a_credit_type(now=JANUARY), a_metered_feature(now=JANUARY)
-    addon = a_published_addon(entitlements=[some_credits(credit_type, 10)], now=JANUARY)
     plan = a_published_plan(
-        product=addon.product,
-        entitlements=[some_credits(credit_type, 100), some_units(feature)],
-        compatible_addons=[addon],
+        entitlements=[some_credits(credit_type, 100), some_units(feature, None)],
+        mappings=[a_rate(feature, credit_type, 10)],
         now=JANUARY,
     )
-    return {
-        "customer_id": a_customer(now=JANUARY).public_id,
-        "plan_id": plan.public_id,
-        "addon_id": addon.public_id,
-    }
+    customers = [a_subscription(plan=plan, now=JANUARY).customer.public_id for _ in range(2)]
+    reported = [Event(customer_id, "image", "0") for customer_id in customers]
+    events.report(events=reported, actor=SYSTEM, now=JANUARY)
+    return {"feature_id": feature.public_id, "customer_ids": customers}
 
 
-def start(customer_id: str, plan_id: str, addon_id: str) -> None:
-    as_a_request(
-        lambda: provisioning.start(
-            public_id="the-subscription",
-            customer_id=customer_id,
-            plan_id=plan_id,
-            addons=[(addon_id, 2)],
-            started_at=JANUARY,
-            actor=SYSTEM,
-            now=MID_JANUARY,
-        )
-    )
-
-
-def a_subscription_left_behind() -> Arguments:
-    """A version gives more of what there was, and something new."""
-    known, new = a_credit_type(now=JANUARY), a_credit_type("API Credits", now=JANUARY)
-    plan = a_published_plan(entitlements=[some_credits(known, 100)], now=JANUARY)
-    subscription = a_subscription(plan=plan, now=JANUARY)
-    consumed(Pool.objects.get(customer=subscription.customer), 30, now=MID_JANUARY)
-    a_new_version(
-        plan,
-        entitlements=[some_credits(known, 150), some_credits(new, 20)],
-        audience=Audience.ALL_CUSTOMERS,
-        now=MID_JANUARY,
-    )
-    return {}
-
-
-def migrate() -> None:
-    tasks.roll_out(MID_JANUARY + HOUR)
+def report_totals(feature_id: str, customer_ids: list[str]) -> None:
+    """One says how many in all, one how many more; the last is a repeat."""
+    first, second = customer_ids
+    reports = [
+        usage.Report(first, feature_id, 4, sets_total=True, key="1"),
+        usage.Report(second, feature_id, 12, key="1"),
+        usage.Report(first, feature_id, 4, sets_total=True, key="1"),
+    ]
+    usage.report(reports=reports, actor=SYSTEM, now=MID_JANUARY)
 
 
 def a_bulk_change_of_three() -> Arguments:
@@ -231,9 +193,9 @@ VERBS = {
     "void": Verb(a_grant_in_use, void),
     "sweep": Verb(due_pools, sweep),
     "events": Verb(a_customer_who_pays_for_images, report),
-    "start": Verb(a_plan_and_an_addon, start),
-    "migrate": Verb(a_subscription_left_behind, migrate),
+    "usage": Verb(two_customers_who_count_images, report_totals),
     "bulk": Verb(a_bulk_change_of_three, carry_out),
+    **mortal_subscriptions.VERBS,
 }
 
 TWINS = {
