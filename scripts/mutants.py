@@ -33,6 +33,7 @@ ROOMS = {
     "credits/timeline.py": ["tests/credits/test_timeline.py"],
     "credits/changes.py": [
         "tests/credits/test_changes_on_paper.py",
+        "tests/credits/test_changes_of_resource.py",
         "tests/credits/test_changes.py",
     ],
     "credits/ledger.py": ["tests/credits/test_ledger.py"],

@@ -799,6 +799,43 @@ class TestScheduledUpdate:
             (ADDON, FEBRUARY, None, None, True),
         ]
 
+    def test_carries_no_use_for_an_override_that_is_over_by_then(self):
+        """R32: a migration lets it end in February; in March the increment just goes."""
+        pool = a_running_pool(an_override_of(500, ends_at=FEBRUARY, ending=EXPIRE))
+        increment = an_increment(50, source_id=OTHER_ADDON)
+        pool.schedules += [
+            a_plan(100, starts_at=FEBRUARY, pk=8),
+            an_increment_of(50, source_id=OTHER_ADDON, starts_at=FEBRUARY, pk=9),
+        ]
+
+        said = self.foresee(
+            pool,
+            a_plan_source(100),
+            cause=Cause.ADDONS,
+            today=[a_plan_source(100), increment],
+            held={PLAN, ADDON, OTHER_ADDON},
+            at=MARCH,
+        )
+
+        assert said == [
+            (ADDON, JANUARY, None, None, False),
+            (PLAN, FEBRUARY, None, None, False),
+            (OTHER_ADDON, FEBRUARY, MARCH, VOID, False),
+        ]
+
+    def test_waits_for_no_reset_of_an_override_that_is_over_by_then(self):
+        """R14: it ends with the very instant of the update, within its year."""
+        pool = a_running_pool(an_override_of(500, cadence="YEAR", ends_at=FEBRUARY, ending=CARRY))
+        pool.schedules.append(a_plan(100, starts_at=FEBRUARY, pk=8))
+
+        said = self.foresee(pool, a_plan_source(130), cause=Cause.MIGRATION, held={PLAN, ADDON})
+
+        assert said == [
+            (ADDON, JANUARY, None, None, False),
+            (PLAN, FEBRUARY, FEBRUARY, VOID, False),
+            (PLAN, FEBRUARY, None, None, True),
+        ]
+
     @pytest.mark.parametrize("started_at", [FEBRUARY, MARCH])
     def test_takes_the_place_of_what_would_begin_with_or_after_it(self, started_at):
         """A start in February or March that an update of February changes."""
