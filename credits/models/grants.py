@@ -68,7 +68,7 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         return (
             self.alias(plain=PlainName())
             .filter(type__in=BY_PEOPLE, plain__gte=lowest, plain__lt=f"{lowest}\U0010ffff")
-            .order_by(PlainName().asc(), "-pk")
+            .order_by(PlainName().asc())
         )
 
     def active(self, now: datetime) -> Self:
