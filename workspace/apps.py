@@ -12,9 +12,11 @@ class WorkspaceConfig(AppConfig):
     def ready(self) -> None:
         import workspace.api.schema  # noqa: F401 - drf-spectacular finds it by its existence
         from workspace import functions, keys, triggers
+        from workspace.admin import sign_ins
         from workspace.models import activity
 
         triggers.register(*activity.TRIGGERS)
+        sign_ins.connect()
         request_finished.connect(keys.write_uses)
         # One sender each: the signals come once per app.
         pre_migrate.connect(triggers.step_aside, sender=self)
