@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.core import checks
+from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
@@ -16,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import ModelAdmin
 
 from workspace import activity, actors, roles
+from workspace.admin.exports import ExportPage
 from workspace.admin.lists import BoundedPaginator
 from workspace.admin.pages import (
     ActivityPage,
@@ -42,6 +45,9 @@ __all__ = [
     "WorkspaceAdmin",
     "button",
 ]
+
+MOST_WORDS = 20
+"""Of a search, that count."""
 
 Method = TypeVar("Method", bound=Callable[..., str])
 
@@ -208,8 +214,8 @@ class WorkspaceAdmin(ModelAdmin):
         return self.url_of("change", obj.pk)
 
     def all_pages(self) -> list[type[ObjectPage]]:
-        """Those of the subclass, and Activity last."""
-        return [*self.pages, *([ActivityPage] if self.has_activity else [])]
+        """Those of the subclass, and those that all have."""
+        return [*self.pages, ExportPage, *([ActivityPage] if self.has_activity else [])]
 
     def get_urls(self) -> list[URLPattern]:
         ours = [
@@ -334,6 +340,7 @@ class WorkspaceAdmin(ModelAdmin):
             )
 
         row_menu.short_description = "Actions"  # type: ignore[attr-defined]
+        row_menu.is_menu = True  # type: ignore[attr-defined]  # nothing to export
         return row_menu
 
     # What Django asks
@@ -354,11 +361,25 @@ class WorkspaceAdmin(ModelAdmin):
             # PostgreSQL cannot look for it, so no filter may get it.
             return HttpResponseRedirect(request.path)
         words = {
+            "export_url": self.url_of("export"),
             "add_label": self.add_label or f"Add {self.opts.verbose_name}",
             "empty_title": self.empty_title,
             "empty_text": self.empty_text,
         }
-        return super().changelist_view(request, words | (extra_context or {}))
+        try:
+            return super().changelist_view(request, words | (extra_context or {}))
+        except DisallowedModelAdminLookup:  # an address typed by hand
+            return HttpResponseRedirect(request.path)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        """By the first words only: each is a condition for every field, and SQLite has limits."""
+        few = " ".join(search_term.split()[:MOST_WORDS])
+        found: tuple[models.QuerySet[Any], bool] = super().get_search_results(
+            request, queryset, few
+        )
+        return found
 
     def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         if self._has_page("change"):
