@@ -1,5 +1,5 @@
 """The screens of the catalog: one module per family."""
 
-from catalog.admin import coupons, credit_types, features, packages, palette, products
+from catalog.admin import coupons, credit_types, features, home, packages, palette, products
 
-__all__ = ["coupons", "credit_types", "features", "packages", "palette", "products"]
+__all__ = ["coupons", "credit_types", "features", "home", "packages", "palette", "products"]

@@ -520,6 +520,7 @@ class PackageStateFilter(ActiveFilter):
         "published": "Published",
         "drafts": "Drafts",
         "changed": "With unpublished changes",
+        "open": "With an open draft",
         "archived": "Archived",
         "all": "All",
     }
@@ -534,6 +535,8 @@ class PackageStateFilter(ActiveFilter):
                 return active.filter(live=None)
             case "changed":
                 return active.exclude(live=None).exclude(draft=None)
+            case "open":
+                return active.exclude(draft=None)
         return super().queryset(request, queryset)
 
 

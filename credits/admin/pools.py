@@ -8,7 +8,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django_q.models import Task
+from unfold.decorators import display
 
 from credits import resets
 from credits.admin.adjusting import AdjustPage
@@ -19,11 +23,14 @@ from credits.admin.explaining import BalancePage
 from credits.admin.forecasting import ForecastPage
 from credits.admin.words import ago, name_of, pool_url
 from credits.models import Pool
+from subscriptions import searching
 from subscriptions.models import Customer
 from workspace.actors import Actor
 from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin, button
+from workspace.admin.home import bounded_count
 from workspace.admin.pages import bound
 from workspace.templatetags.stipend import credits as in_digits
+from workspace.templatetags.stipend import instant
 
 SWEEP = "credits.tasks.sweep"
 MOST_SHOWN = 100
@@ -53,11 +60,11 @@ class ResetsPage(ObjectPage):
             "sweep_ago": ago(sweep.started, self.now) if sweep else "",
             "health": health,
             "advice": advice,
-            "due_count": in_digits(due.count()),
+            "due_count": bounded_count(due) or "0",
             **self._oldest(due),
             "aside": [self._row(pool) for pool in found[:MOST_SHOWN]],
             "has_more_aside": len(found) > MOST_SHOWN,
-            "aside_count": in_digits(aside.count()),
+            "aside_count": bounded_count(aside) or "0",
             "may_try_again": self.user.has_perm("credits.change_pool"),
         }
 
@@ -94,6 +101,34 @@ class ResetsPage(ObjectPage):
         }
 
 
+class StandingFilter(admin.SimpleListFilter):
+    """Pools that owe, have little left, wait to be written down, or were set aside."""
+
+    title = "standing"
+    parameter_name = "standing"
+    LABELS = {
+        "negative": "Negative",
+        "low": "Low: a fifth or less",
+        "due": "Reset overdue",
+        "aside": "Set aside",
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.LABELS.items())
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "negative":
+                return queryset.overdrawn()
+            case "low":
+                return queryset.low()
+            case "due":
+                return queryset.due(timezone.now())
+            case "aside":
+                return queryset.exclude(set_aside_at=None)
+        return queryset
+
+
 NAMED_BY = ("customer", "credit_type", "resource")
 START_A_WORKER = (
     "Start one with “manage.py run_worker”. Until then balances and answers are right, but "
@@ -103,11 +138,66 @@ START_A_WORKER = (
 
 @admin.register(Pool)
 class PoolAdmin(ReadOnly, WorkspaceAdmin):
-    """Pools are looked at on their customer's page; here is what keeps them moving."""
+    """All balances in a list; one is looked at on its customer's page. And what moves them."""
 
     pages = [ResetsPage, BalancePage, ForecastPage]
     details_label = "Credits"
     has_activity = False
+    list_display = [
+        "customer_column",
+        "type_column",
+        "resource",
+        "balance_column",
+        "granted_column",
+        "next_reset",
+        "written",
+    ]
+    list_display_links = None
+    list_filter = [StandingFilter]
+    search_fields = ["customer__name"]
+    search_help_text = "Beginnings of words of a customer's name, ID or email"
+    ordering = ["-pk"]
+    sortable_by = ()
+    empty_title = "No balances yet"
+    empty_text = "A customer has one as soon as a subscription or a grant gives them credits."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Pool], search_term: str
+    ) -> tuple[QuerySet[Pool], bool]:
+        """Those of customers whom a search would find."""
+        if not (typed := search_term.strip()):
+            return queryset, False
+        return queryset.filter(customer__in=searching.find(typed)), False
+
+    @display(description="Customer")
+    def customer_column(self, pool: Pool) -> SafeString:
+        """Whose it is; leads to the pool."""
+        return format_html('<a class="cx-link" href="{}">{}</a>', pool_url(pool), pool.customer)
+
+    @display(description="Credit type")
+    def type_column(self, pool: Pool) -> str:
+        """What it is counted in."""
+        return pool.credit_type.name
+
+    @display(description="Balance")
+    def balance_column(self, pool: Pool) -> str:
+        """As it was written down last."""
+        return in_digits(pool.balance)
+
+    @display(description="Granted")
+    def granted_column(self, pool: Pool) -> str:
+        """What the balance is left of."""
+        return in_digits(pool.granted)
+
+    @display(description="Next reset")
+    def next_reset(self, pool: Pool) -> str:
+        """The next instant at which recurring credits are issued."""
+        return instant(pool.next_reset_at) if pool.next_reset_at else ""
+
+    @display(description="Written")
+    def written(self, pool: Pool) -> str:
+        """When time was last written down."""
+        return instant(pool.as_of) if pool.as_of else ""
 
     def get_urls(self) -> list[URLPattern]:
         """With the pages that belong to a customer but are made here."""
@@ -130,12 +220,6 @@ class PoolAdmin(ReadOnly, WorkspaceAdmin):
     def object_title(self, obj: Pool) -> str:
         """Whose it is."""
         return name_of(obj)
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """There is no list of all pools."""
-        return HttpResponseRedirect(self.url_of("resets"))
 
     def change_view(
         self,

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Self
 
+from django.apps import apps
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, Q
 
 from catalog.amounts import AmountField
+from credits.book import GrantType, Stage
 
 
 class PoolQuerySet(models.QuerySet["Pool"]):
@@ -15,6 +17,21 @@ class PoolQuerySet(models.QuerySet["Pool"]):
     def due(self, now: datetime) -> Self:
         """Those that time has changed and nobody has written down yet."""
         return self.filter(next_change_at__lte=now, set_aside_at=None)
+
+    def overdrawn(self) -> Self:
+        """Those that owe credits, as was written down last: they have an open overdraft (R36)."""
+        overdrafts = apps.get_model("credits", "Grant").objects.filter(
+            type=GrantType.OVERDRAFT.value, stage=Stage.OPEN.value
+        )
+        return self.filter(pk__in=overdrafts.values("pool"))
+
+    def low(self) -> Self:
+        """Those with at most a fifth of what was granted left, but no debt.
+
+        By no index: one would have to be written with every consumption.
+        """
+        five_times = ExpressionWrapper(F("balance") * 5, output_field=AmountField())
+        return self.filter(balance__gte=0, granted__gt=0, granted__gte=five_times)
 
 
 class Pool(models.Model):
@@ -56,6 +73,11 @@ class Pool(models.Model):
                 fields=["next_change_at"],
                 condition=Q(next_change_at__isnull=False),
                 name="pools_by_next_change",
+            ),
+            models.Index(
+                fields=["-set_aside_at"],
+                condition=Q(set_aside_at__isnull=False),
+                name="pools_set_aside",
             ),
         ]
         constraints = [

@@ -8,8 +8,9 @@ from django_q.models import Task
 
 from credits import resets
 from credits.models import Pool
+from tests.builders import a_customer
 from tests.credits.admin.conftest import ADJUSTERS, EVERYBODY, ONLOOKERS
-from tests.credits.pools import START, a_pool_of_a_plan, stored
+from tests.credits.pools import START, a_pool, a_pool_of_a_plan, consumed, granted, stored
 from tests.workspace.admin.conftest import Visitor, words
 
 pytestmark = pytest.mark.django_db
@@ -140,8 +141,48 @@ class TestPoolAdmin:
 
         assert answer.context["pool"] == pool
 
-    def test_has_no_list(self, reader):
-        assert reader.get("/admin/credits/pool/").url == RESETS
+    def test_lists_all_balances(self, reader):
+        pool = a_pool_of_a_plan()
+
+        page = reader.get("/admin/credits/pool/").content.decode()
+
+        assert "5,000" in page
+        assert f"/customers/{pool.customer_id}/credits/" in page
+
+    def test_takes_as_many_queries_for_many_as_for_one(self, reader, django_assert_num_queries):
+        a_pool_of_a_plan()
+        reader.get("/admin/credits/pool/")
+        with django_assert_num_queries(4):
+            reader.get("/admin/credits/pool/")
+        for _ in range(5):
+            a_pool()
+
+        with django_assert_num_queries(4):
+            reader.get("/admin/credits/pool/")
+
+    @pytest.mark.parametrize(
+        ("standing", "names"),
+        [
+            ("negative", {"Owes"}),
+            ("low", {"Low", "Empty"}),
+            ("aside", {"Aside"}),
+            ("nonsense", {"Owes", "Low", "Empty", "Enough", "Aside", "None"}),
+        ],
+    )
+    def test_finds_those_that_stand_so(self, reader, standing, names):
+        a_pool(a_customer("None"))
+        for name, amount, used in (
+            ("Owes", 10, 11), ("Low", 100, 80), ("Empty", 10, 10), ("Enough", 100, 79),
+        ):  # fmt: skip
+            pool = a_pool(a_customer(name))
+            granted(pool, amount)
+            consumed(pool, used)
+        aside = a_pool(a_customer("Aside"))
+        resets.set_aside(pool_id=aside.pk, because="Test", now=START)
+
+        answer = reader.get("/admin/credits/pool/", {"standing": standing})
+
+        assert {str(pool.customer) for pool in answer.context["cl"].result_list} == names
 
     def test_has_no_form_that_changes_a_pool(self, visit):
         pool = a_pool_of_a_plan()
