@@ -146,6 +146,11 @@ class Subscription(models.Model):
             models.Index(fields=["ends_at"], name="subscriptions_by_end"),
             models.Index(
                 fields=["-created_at", "-id"],
+                condition=Q(ends_at__isnull=False),
+                name="subscriptions_with_an_end",
+            ),
+            models.Index(
+                fields=["-created_at", "-id"],
                 condition=Q(payment_pending=True),
                 name="subscriptions_awaiting_payment",
             ),
