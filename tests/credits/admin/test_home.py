@@ -6,6 +6,7 @@ from django_q.models import Task
 
 from tests.builders import a_customer
 from tests.credits.pools import START, a_pool, a_pool_of_a_plan, consumed, granted
+from workspace.admin.home import Card
 from workspace.models import Role
 
 MONTH = timedelta(days=30)
@@ -16,7 +17,7 @@ def forget() -> None:
     cache.clear()
 
 
-def cards(visitor) -> dict[str, object]:
+def cards(visitor) -> dict[str, Card]:
     """Those on the home page, by label."""
     return {card.label: card for card in visitor.get("/admin/").context["cards"]}
 

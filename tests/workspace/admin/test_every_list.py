@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -55,7 +56,7 @@ STRANGE = [
 def exported(visitor: Visitor, name: str, query: str = "") -> list[list[str]]:
     """The rows of the list as a spreadsheet reads them."""
     address = reverse(name.replace("changelist", "export"))
-    answer = visitor.post(f"{address}?{query}")
+    answer: Any = visitor.post(f"{address}?{query}")
     assert answer.status_code == 200
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     text = b"".join(answer.streaming_content).decode()
