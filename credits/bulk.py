@@ -165,6 +165,15 @@ def look(*, run_id: int, now: datetime, at_most: int = runs.BATCH) -> bool:
 
 
 @act
+def give_up(*, run_id: int, message: str, now: datetime) -> None:
+    """End a run whose dry run cannot be finished; the activity says why."""
+    run = _lock(run_id)
+    if run.status == BulkStatus.DRY_RUN:
+        _finish(run, BulkStatus.FAILED, now)
+        _record("failed", run, run.actor, now, {"message": message})
+
+
+@act
 def start(*, run_id: int, actor: Actor, now: datetime) -> BulkRun:
     """Let the worker do what the dry run shows.
 

@@ -35,7 +35,7 @@ def carry_out_bulk_changes(now: datetime | None = None) -> int:
 def _work_on(run: BulkRun, now: datetime, deadline: float) -> int:
     """Work on one run until nothing is left or the time is over."""
     if run.status == BulkStatus.DRY_RUN:
-        while time.monotonic() < deadline and bulk.look(run_id=run.pk, now=now):
+        while time.monotonic() < deadline and _look(run, now):
             pass
         return 0
     worked = runs.work_off(
@@ -46,3 +46,15 @@ def _work_on(run: BulkRun, now: datetime, deadline: float) -> int:
     if worked.looked_at_all:
         bulk.conclude(run_id=run.pk, now=now)
     return worked.tried
+
+
+def _look(run: BulkRun, now: datetime) -> bool:
+    """Look at the next rows of a run; where that goes wrong, the run ends and others go on."""
+    more = False
+
+    def look() -> None:
+        nonlocal more
+        more = bulk.look(run_id=run.pk, now=now)
+
+    runs.attempt(look, lambda message: bulk.give_up(run_id=run.pk, message=message, now=now))
+    return more

@@ -411,6 +411,8 @@ def _lead(run: BulkRun, counts: dict[str, int]) -> str:
             return "It is being carried out; the page follows by itself."
         case BulkStatus.UNDOING:
             return "It is being undone; the page follows by itself."
+        case BulkStatus.FAILED if run.reviewed_at is None:
+            return "The dry run could not be finished, and nothing was changed. Activity says why."
     return ""
 
 

@@ -78,11 +78,11 @@ class Listed:
 
 
 LISTS: Mapping[str, Listed] = {
-    "customers": Listed(Customer, tuple(BulkKind), ("pk", "", ""), "customers"),
+    "customers": Listed(Customer, tuple(BulkKind), ("pk", "", ""), "customer"),
     "subscriptions": Listed(
-        Subscription, OF_SUBSCRIPTIONS, ("customer_id", "pk", ""), "subscriptions"
+        Subscription, OF_SUBSCRIPTIONS, ("customer_id", "pk", ""), "subscription"
     ),
-    "grants": Listed(Grant, OF_GRANTS, ("pool__customer_id", "", "pk"), "grants"),
+    "grants": Listed(Grant, OF_GRANTS, ("pool__customer_id", "", "pk"), "grant"),
 }
 
 
@@ -142,17 +142,17 @@ class Selection:
             given.pop(name, None)
         return given
 
-    def words(self, number: int | None = None) -> str:
+    def words(self, number: int) -> str:
         """Such as "312 customers matching “acme”, plan pro"."""
         assert self.listed is not None, "there is a list"
         filters = self.filters()
         search = filters.pop("q", [""])[-1]
         parts = [f"matching “{search[:64]}”"] if search else []
         parts += [f"{name.split('__')[0]} {value[:64]}" for name, value in filters.items()]
-        counted = "all" if number is None else in_digits(number)
+        counted = f"{in_digits(number)} {self.listed.noun}{'' if number == 1 else 's'}"
         if self.ticked:
-            return f"{counted} {self.listed.noun}, ticked one by one"
-        return " ".join([counted, self.listed.noun, ", ".join(parts)]).strip()
+            return f"{counted}, ticked one by one"
+        return f"{counted} {', '.join(parts)}".strip()
 
     def count(self) -> int:
         """How many there are, counted no further than can be chosen."""

@@ -263,6 +263,17 @@ class TestLook:
         with django_assert_num_queries(len(asked)):
             bulk.look(run_id=many.pk, now=START)
 
+    def test_that_goes_wrong_holds_up_nobody_else(self, ai, acme, globex):
+        wrong, right = begun(a_gift(), acme), begun(Revoking(), globex)
+
+        with mock.patch.object(Granting, "plans", side_effect=ZeroDivisionError):
+            tasks.carry_out_bulk_changes(START)
+
+        assert [fresh(run).status for run in (wrong, right)] == ["FAILED", "READY"]
+        assert outcomes(wrong) == [BulkOutcome.WAITING]
+        [told] = Activity.objects.filter(event="bulk_change.failed")
+        assert told.payload["message"].startswith("Something went wrong on our side")
+
 
 class TestStart:
     def test_grants_what_was_seen(self, ai, acme, globex):

@@ -84,7 +84,7 @@ class TestBeginPage:
         [row] = answer.context["rows"]
         assert (row["customer"], row["what"]) == ("Acme", "AI Credits: +100 credits")
         assert row["balances"] == [{"name": "AI Credits", "before": "50", "after": "150"}]
-        assert run.chosen == "1 customers matching “acme”"
+        assert run.chosen == "1 customer matching “acme”"
         assert Grant.objects.count() == 1
 
     def test_takes_a_list_with_amounts(self, support, ai, acme, globex):
@@ -184,14 +184,14 @@ class TestChoosing:
         address = ticked(support, CUSTOMERS, acme.pk)
 
         assert address == f"{ADD}?{urlencode({'of': 'customers', 'id': acme.pk})}"
-        assert "1 customers, ticked one by one" in support.get(address).content.decode()
+        assert "1 customer, ticked one by one" in support.get(address).content.decode()
 
     def test_leads_from_all_that_search_and_filters_leave(self, support, ai, acme, globex):
         address = ticked(support, f"{CUSTOMERS}?q=glob&status=all", acme.pk, across=True)
 
         text = support.get(address).content.decode()
 
-        assert "1 customers matching “glob”, status all" in text
+        assert "1 customer matching “glob”, status all" in text
 
     def test_leads_from_subscriptions(self, support, ai, acme):
         plan = a_published_plan(public_id="pro", entitlements=[some_credits(ai)], now=START)
