@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import cast
 
 from catalog import drafts
-from catalog.models import Cadence, PackageVersion
+from catalog.models import Cadence, Package, PackageVersion
 from subscriptions import rollout, terms
 from subscriptions.models import (
     ImpactOutcome,
@@ -96,13 +96,38 @@ def effects(
 
     A constant number of queries, and a few for each subscription with a scheduled update.
     """
-    planned = migrations(subscriptions, version, now)
+    return _asked(migrations(subscriptions, version, now), now)
+
+
+def _asked(planned: Sequence[Migration], now: datetime) -> dict[int, list[Effect]]:
     answers = migration_previewed.send(sender=Subscription, migrations=planned, now=now)
-    found: dict[int, list[Effect]] = {subscription.pk: [] for subscription in subscriptions}
+    found: dict[int, list[Effect]] = {each.subscription.pk: [] for each in planned}
     for _, answer in answers:
         for pk, lines in cast(dict[int, list[Effect]], answer).items():
             found[pk] += lines
     return found
+
+
+def of_migration(subscriptions: Sequence[Subscription], now: datetime) -> dict[int, list[Effect]]:
+    """What migrating each to all that is live would do; nothing is written.
+
+    `subscriptions` come with `plan_version`. A constant number of queries, and a few for each
+    with a scheduled update.
+    """
+    agreed = terms.of_many(subscriptions, now)
+    package_ids = {pk for today, _ in agreed.values() for pk in today.package_ids}
+    live = {
+        package.pk: package.live
+        for package in Package.objects.select_related("live").filter(pk__in=package_ids)
+        if package.live is not None
+    }
+    planned = []
+    for subscription in subscriptions:
+        today, upcoming = agreed[subscription.pk]
+        for version in live.values():
+            today = _on(today, version)
+        planned.append(Migration(subscription, today, upcoming))
+    return _asked(planned, now)
 
 
 @act

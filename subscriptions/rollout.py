@@ -1,6 +1,7 @@
 """Subscriptions move to another version of what they have (R10, R12–R14)."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
@@ -17,6 +18,7 @@ from subscriptions.models import (
     ImpactReport,
     ImpactRow,
     ImpactStatus,
+    RolloutChoice,
     RolloutKind,
     RolloutOutcome,
     RolloutResult,
@@ -37,6 +39,8 @@ from workspace.json import plain
 from workspace.models.runs import in_the_name_of
 
 logger = logging.getLogger(__name__)
+
+CHOICES_AT_A_TIME = 5_000
 
 
 class UnknownRollout(UnknownObject):
@@ -160,8 +164,7 @@ def begin_migration(
     package = drafts.lock_package(package_id)
     if package.live is None:
         raise NothingToMigrate(f"{package.name} was never published.")
-    if RolloutRun.objects.unfinished().filter(package=package).exists():
-        raise RolloutRunning(f"A rollout of {package.name} is not finished. Wait, or cancel it.")
+    _refuse_beside_another(package)
     run = RolloutRun(
         version=package.live,
         package=package,
@@ -175,19 +178,78 @@ def begin_migration(
     if not run.total:
         raise NothingToMigrate("No subscription is concerned.")
     run.save()
+    _record_begun(run, actor, now)
+    return run
+
+
+@act
+def begin_migration_of(
+    *, chosen: SubscriptionQuerySet, at_period_end: bool = False, actor: Actor, now: datetime
+) -> list[RolloutRun]:
+    """As `begin_migration`, of chosen subscriptions on whatever plans: a run for each plan.
+
+    Those that have ended are left out. Whatever subscribes later, or matches only then, is
+    none of them.
+
+    Raises:
+        RolloutRunning: a rollout of one of the plans is not finished; none is begun.
+        NothingToMigrate: nobody is concerned.
+    """
+    by_plan: dict[int, list[int]] = defaultdict(list)
+    rows = chosen.not_ended(now).order_by("pk").values_list("plan_id", "pk")
+    for plan_id, pk in rows.distinct().iterator():
+        by_plan[plan_id].append(pk)
+    if not by_plan:
+        raise NothingToMigrate("No subscription is concerned.")
+    begun = []
+    for plan_id in sorted(by_plan):
+        plan = drafts.lock_package(plan_id)
+        _refuse_beside_another(plan)
+        assert plan.live is not None, "what was subscribed to was published"
+        run = RolloutRun.objects.create(
+            version=plan.live,
+            package=plan,
+            kind=RolloutKind.MIGRATION,
+            is_selection=True,
+            at_period_end=at_period_end,
+            total=len(by_plan[plan_id]),
+            created_at=now,
+            **in_the_name_of(actor),
+        )
+        RolloutChoice.objects.bulk_create(
+            (RolloutChoice(run=run, subscription_id=pk) for pk in by_plan[plan_id]),
+            batch_size=CHOICES_AT_A_TIME,
+        )
+        _record_begun(run, actor, now)
+        begun.append(run)
+    return begun
+
+
+def _refuse_beside_another(locked_package: Package) -> None:
+    """Let only one rollout of a package go on at a time.
+
+    Raises:
+        RolloutRunning: another one is not finished.
+    """
+    if RolloutRun.objects.unfinished().filter(package=locked_package).exists():
+        raise RolloutRunning(
+            f"A rollout of {locked_package.name} is not finished. Wait, or cancel it."
+        )
+
+
+def _record_begun(run: RolloutRun, actor: Actor, now: datetime) -> None:
     activity.record(
         "package.migration_begun",
-        subject=package,
+        subject=run.package,
         actor=actor,
         now=now,
         payload={
-            "version": package.live.number,
+            "version": run.version.number,
             "from": run.from_numbers,
-            "at_period_end": at_period_end,
+            "at_period_end": run.at_period_end,
             "subscriptions": run.total,
         },
     )
-    return run
 
 
 @act
@@ -509,6 +571,8 @@ def _concerned(run: RolloutRun, now: datetime) -> SubscriptionQuerySet:
     if run.kind == RolloutKind.PUBLICATION:
         return behind(run.version, now)
     rows = having(run.package, now)
+    if run.is_selection:
+        return rows.filter(pk__in=run.choices.values("subscription"))
     if not run.from_numbers:
         return rows
     if run.package.kind == PackageKind.PLAN:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -20,6 +20,7 @@ from catalog.models.products import CancellationTime
 from subscriptions import cancellation, finding, rollout, searching, transfer, updates
 from subscriptions.admin import words
 from subscriptions.admin.choosing import ChosenForBulk
+from subscriptions.admin.migrating import MigrateListed
 from subscriptions.admin.updating import UpdatePage
 from subscriptions.cancellation import CancellationAction
 from subscriptions.discounts import Discount
@@ -243,9 +244,15 @@ def migrate_question(subscription: Subscription) -> str:
 class SubscriptionAdmin(ChosenForBulk, WorkspaceAdmin):
     """Subscriptions of all customers. They begin on a customer's page."""
 
-    pages = [SubscriptionPage, SubscriptionEntitlementsPage, ScheduledUpdatesPage, UpdatePage]
     bulk_name = "subscriptions"
     bulk_permissions = ("subscriptions.change_subscription",)
+    pages = [
+        SubscriptionPage,
+        SubscriptionEntitlementsPage,
+        ScheduledUpdatesPage,
+        UpdatePage,
+        MigrateListed,
+    ]
     list_display = ["plan_column", "customer_column", "id_column", "status", "started", "ends"]
     list_filter = [StatusFilter]
     list_select_related = [
@@ -278,6 +285,16 @@ class SubscriptionAdmin(ChosenForBulk, WorkspaceAdmin):
         # By keys, found first: the order of the list must not tempt the database to walk it.
         keys = Subscription.objects.filter(theirs | Q(public_id=typed)).order_by()
         return queryset.filter(pk__in=list(keys.values_list("pk", flat=True))), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With what can be done to all that the filter shows."""
+        links = []
+        if request.user.has_perm(MigrateListed.permission):
+            url = f"{self.url_of(MigrateListed.name)}?{request.GET.urlencode()}"
+            links.append(Link(MigrateListed.title, url, icon="upgrade"))
+        return super().changelist_view(request, {"list_links": links, **(extra_context or {})})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody here: a subscription begins with its customer."""

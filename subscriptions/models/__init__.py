@@ -21,6 +21,7 @@ from subscriptions.models.promotions import (
     PromotionStatus,
 )
 from subscriptions.models.rollouts import (
+    RolloutChoice,
     RolloutKind,
     RolloutOutcome,
     RolloutResult,
@@ -63,6 +64,7 @@ __all__ = [
     "PromotionStatus",
     "PromotionalEntitlement",
     "Resource",
+    "RolloutChoice",
     "RolloutKind",
     "RolloutOutcome",
     "RolloutResult",

@@ -19,6 +19,11 @@ def support(db) -> Visitor:
 
 
 @pytest.fixture
+def manager(db) -> Visitor:
+    return Visitor(a_user(Role.PRODUCT_MANAGER))
+
+
+@pytest.fixture
 def reader(db) -> Visitor:
     return Visitor(a_user(Role.READ_ONLY))
 

@@ -1,4 +1,5 @@
 import pytest
+from django.utils import timezone
 
 from catalog import products
 from catalog.models.products import EndSetup
@@ -425,3 +426,63 @@ class TestRollouts:
     def administrator_and_rollout(self, support, studio, subscription):
         a_new_version(studio.pro, audience=Audience.ALL_CUSTOMERS)
         return support, RolloutRun.objects.get()
+
+
+class TestMigrateListed:
+    ADDRESS = f"{SUBSCRIPTIONS}migrate-listed/"
+
+    @pytest.fixture
+    def two(self, studio) -> tuple[Subscription, Subscription]:
+        """Acme and Globex on version 1 of Pro, of which there is a second version."""
+        acme, globex = (
+            a_subscription(a_customer(name, public_id=name.lower()), studio.pro)
+            for name in ("Acme", "Globex")
+        )
+        a_new_version(studio.pro, entitlements=[some_credits(studio.api, 51_000)])
+        return acme, globex
+
+    def test_is_offered_with_the_filter_of_the_list(self, manager, reader, two):
+        links = manager.get(f"{SUBSCRIPTIONS}?q=acme").context["list_links"]
+
+        assert [(link.label, link.url) for link in links] == [
+            ("Migrate to latest", f"{self.ADDRESS}?q=acme")
+        ]
+        assert reader.get(SUBSCRIPTIONS).context["list_links"] == []
+
+    def test_shows_what_would_happen_to_whom(self, manager, two):
+        page = manager.get(f"{self.ADDRESS}?q=acme").context
+
+        assert page["versions"] == [("Pro v1 → v2", "1 subscriptions")]
+        assert page["outcomes"] == [("Gains now", "1")]
+        assert [amount for _, amount in page["granted"]] == ["1,000"]
+
+    def test_migrates_whom_the_filter_finds_and_nobody_else(self, manager, two):
+        """R10, R12."""
+        acme, globex = two
+
+        answer = manager.press(f"{self.ADDRESS}?q=acme", when="now", reviewed=1)
+        roll_out(timezone.now())
+
+        assert words(answer) == ["1 subscriptions are migrated in the background."]
+        run = RolloutRun.objects.get()
+        assert (run.status, run.total, run.is_selection) == (RolloutStatus.COMPLETED, 1, True)
+        acme.refresh_from_db()
+        globex.refresh_from_db()
+        assert (acme.plan_version.number, globex.plan_version.number) == (2, 1)
+
+    def test_waits_for_the_period_if_asked_for(self, manager, two):
+        manager.press(self.ADDRESS, when="period_end", reviewed=2)
+
+        run = RolloutRun.objects.get()
+        assert (run.at_period_end, run.total) == (True, 2)
+
+    def test_refuses_a_list_that_changed_meanwhile(self, manager, two):
+        answer = manager.post(f"{self.ADDRESS}?q=acme", {"when": "now", "reviewed": 2})
+
+        assert "The list changed since you looked" in str(answer.context["form"].errors)
+        assert not RolloutRun.objects.exists()
+
+    def test_is_not_for_readers(self, reader, two):
+        assert reader.get(self.ADDRESS).status_code == 403
+        assert reader.post(self.ADDRESS, {"when": "now", "reviewed": 2}).status_code == 403
+        assert not RolloutRun.objects.exists()
