@@ -414,16 +414,19 @@ class ExcludeFeature(Exclude):
     carry_out = staticmethod(entitlements.exclude_feature)
 
 
+MOST_PLACES = 10_000
+
+
 class MoveForm(DraftForm):
-    """Which entitlement goes up or down."""
+    """Which entitlement goes up or down, and how many places; below 0 is up."""
 
     kind = forms.ChoiceField(choices=[("credits", "Credits"), ("feature", "Feature")])
     key = forms.IntegerField(min_value=1, max_value=2**63 - 1)
-    places = forms.TypedChoiceField(choices=[("-1", "up"), ("1", "down")], coerce=int)
+    places = forms.IntegerField(min_value=-MOST_PLACES, max_value=MOST_PLACES)
 
 
 class MoveEntitlement(DraftDialog):
-    """Sent by the arrows beside the entitlements; has no page of its own."""
+    """Sent by the arrows and handles beside the entitlements; has no page of its own."""
 
     name = "move"
     title = "Order"

@@ -16,6 +16,7 @@ from tests.browser.person import Person
 from tests.builders import (
     a_credit_type,
     a_customer,
+    a_plan,
     a_published_plan,
     a_subscription,
     some_credits,
@@ -96,6 +97,34 @@ class TestPublication:
         manager.reads("Completed")
 
         assert {row.prices[0]["amount"] for row in Subscription.objects.all()} == {"59"}
+
+
+class TestOrder:
+    def test_follows_a_handle_that_is_dragged(self, page: Page) -> None:
+        names = ["First", "Second", "Third"]
+        plan = a_plan("Max", entitlements=[some_credits(a_credit_type(name)) for name in names])
+        manager = Person(page)
+        manager.sign_in()
+        manager.open("Plans")
+        manager.click("Max")
+        rows = page.locator("[data-movable]")
+        rows.filter(has_text="First").locator(".cx-handle").wait_for()
+        box = rows.filter(has_text="Third").bounding_box()
+        assert box is not None
+
+        rows.filter(has_text="First").locator(".cx-handle").hover()
+        page.mouse.down()
+        page.mouse.move(box["x"] + 60, box["y"] + 5, steps=4)
+        page.mouse.move(box["x"] + 60, box["y"] + box["height"] - 3, steps=4)
+        page.mouse.up()
+
+        manager.reads("First is moved.")
+        shown = [name for text in rows.all_inner_texts() for name in names if name in text]
+        assert shown == ["Second", "Third", "First"]
+        draft = plan.draft
+        assert draft is not None
+        ordered = draft.credit_entitlements.order_by("position")
+        assert [row.credit_type.name for row in ordered] == ["Second", "Third", "First"]
 
 
 class TestCatalogFile:

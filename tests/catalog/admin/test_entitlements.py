@@ -229,6 +229,24 @@ class TestMoveEntitlement:
         rows = in_order(list(plan.draft.credit_entitlements.all()))
         assert [str(row).partition(":")[0] for row in rows] == ["Second", "First"]
 
+    def test_moves_over_several_places(self, administrator):
+        """As a handle does that is dragged."""
+        types = [a_credit_type(name) for name in ("First", "Second", "Third")]
+        plan = a_plan(entitlements=[some_credits(each) for each in types])
+
+        administrator.post(
+            page(plan, "move"),
+            {
+                "kind": "credits",
+                "key": types[0].pk,
+                "places": "2",
+                "revision": plan.draft.revision,
+            },
+        )
+
+        rows = in_order(list(plan.draft.credit_entitlements.all()))
+        assert [str(row).partition(":")[0] for row in rows] == ["Second", "Third", "First"]
+
     def test_refuses_a_stale_order(self, administrator):
         first, second = a_credit_type("First"), a_credit_type("Second")
         plan = a_plan(entitlements=[some_credits(first), some_credits(second)])
