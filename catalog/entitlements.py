@@ -149,6 +149,25 @@ def include_feature(
 
 
 @act
+def agree_on_features(
+    *, package_id: int, features: Sequence[NewFeature], actor: Actor, now: datetime
+) -> None:
+    """Let the draft include features on these terms, whether or not it does already.
+
+    Raises:
+        NoDraft, PackageArchived: see `drafts.lock`.
+        InvalidField: the terms do not fit.
+    """
+    draft = drafts.lock(package_id, revision=None)
+    for wanted in features:
+        own = draft.feature_entitlements.filter(feature=wanted.feature).first()
+        if own is None:
+            _include(draft, [wanted], actor=actor, now=now)
+        else:
+            _change(draft, own, wanted.terms, actor=actor, now=now)
+
+
+@act
 def change_credits(
     *,
     package_id: int,

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 from rest_framework import serializers
 
-from catalog.api.base import Whole, named_credit_types, named_features
+from catalog.api.base import Flag, Whole, named_credit_types, named_features
 from catalog.api.resets import MonthlyReset, WeeklyReset, YearlyReset
 from catalog.checking import InvalidField
+from catalog.entitlements import FeatureTerms, NewFeature
 from catalog.models import (
     BillingCadence,
     BillingModel,
@@ -99,6 +100,25 @@ class MinimumSpendBody(CamelMixin, serializers.Serializer[Any]):
     minimum = MoneyBody()
 
 
+class OverageEntitlementBody(CamelMixin, serializers.Serializer[Any]):
+    """What is included of a feature before its overage is charged."""
+
+    feature_id = PublicIdField()
+    has_soft_limit = Flag(required=False)
+    has_unlimited_usage = Flag(required=False)
+    usage_limit = Whole(required=False, min_value=0, max_value=2**53)
+    reset_period = ChoiceField(ResetPeriod.values, required=False)
+    monthly_reset_period_configuration = MonthlyReset(required=False)
+    weekly_reset_period_configuration = WeeklyReset(required=False)
+    yearly_reset_period_configuration = YearlyReset(required=False)
+
+
+class OverageModelBody(PricingModelBody):
+    """What is charged beyond what is included, and how much that is."""
+
+    entitlement = OverageEntitlementBody(required=False)
+
+
 class ChargesBody(CamelMixin, serializers.Serializer[Any]):
     """All prices of a draft; they replace those it has."""
 
@@ -109,7 +129,7 @@ class ChargesBody(CamelMixin, serializers.Serializer[Any]):
     )
     overage_billing_period = ChoiceField(["ON_SUBSCRIPTION_RENEWAL", "MONTHLY"], required=False)
     overage_pricing_models = serializers.ListField(
-        child=PricingModelBody(), required=False, max_length=MOST_PRICES
+        child=OverageModelBody(), required=False, max_length=MOST_PRICES
     )
     pricing_models = serializers.ListField(
         child=PricingModelBody(), required=False, max_length=MOST_PRICES
@@ -136,6 +156,34 @@ def wanted_prices(body: Mapping[str, Any]) -> tuple[list[NewCharge], list[NewMap
     charges += [charge for model in models for charge in _charges(model, finder)]
     charges += [charge for model in overage for charge in _charges(model, finder, is_overage=True)]
     return charges, _mappings(models, finder)
+
+
+def wanted_entitlements(body: Mapping[str, Any]) -> list[NewFeature]:
+    """What a body includes of the features whose overage it charges.
+
+    Raises:
+        InvalidField: it names an unknown feature.
+    """
+    given = [
+        model["entitlement"]
+        for model in body.get("overage_pricing_models", [])
+        if "entitlement" in model
+    ]
+    features = named_features([each["feature_id"] for each in given], field="charges")
+    return [NewFeature(features[each["feature_id"]], _included_terms(each)) for each in given]
+
+
+def _included_terms(body: Mapping[str, Any]) -> FeatureTerms:
+    """A limit ends unlimited use, and the other way round, unless both are said."""
+    said = ("has_soft_limit", "has_unlimited_usage", "usage_limit")
+    terms: Any = {name: body[name] for name in said if name in body}
+    if "usage_limit" in terms:
+        terms.setdefault("has_unlimited_usage", False)
+    elif terms.get("has_unlimited_usage"):
+        terms["usage_limit"] = None
+    if "reset_period" in body:
+        terms |= _reset(body)
+    return cast(FeatureTerms, terms)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from catalog import archiving, drafts, packages, publishing
+from catalog import archiving, drafts, entitlements, packages, publishing
 from catalog.api.base import (
     CatalogView,
     ClearableText,
@@ -19,7 +19,13 @@ from catalog.api.base import (
     named_packages,
     within,
 )
-from catalog.api.charges import ChargesBody, PriceShape, price_lines, wanted_prices
+from catalog.api.charges import (
+    ChargesBody,
+    PriceShape,
+    price_lines,
+    wanted_entitlements,
+    wanted_prices,
+)
 from catalog.checking import InvalidField
 from catalog.drafts import UnknownPackage
 from catalog.models import (
@@ -33,6 +39,7 @@ from catalog.models import (
 )
 from catalog.packages import Details
 from catalog.publishing import Audience
+from workspace.acts import together
 from workspace.api import cursors
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
@@ -415,14 +422,15 @@ class OnePackage(PackageView):
         if charges.get("overage_billing_period"):
             details["overage_billing_period"] = charges["overage_billing_period"]
         new_charges, mappings = wanted_prices(charges)
-        packages.edit(
-            package_id=package.pk,
-            charges=new_charges,
-            mappings=mappings,
-            **details,
-            actor=self.actor,
-            now=self.now,
-        )
+        features = wanted_entitlements(charges)
+        by: Any = {"package_id": package.pk, "actor": self.actor, "now": self.now}
+
+        def change() -> None:
+            packages.edit(charges=new_charges, mappings=mappings, **details, **by)
+            if features:
+                entitlements.agree_on_features(features=features, **by)
+
+        together(change)
         return self.shown(package, draft=True)
 
 

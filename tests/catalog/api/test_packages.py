@@ -267,6 +267,58 @@ class TestOnePackage:
         [overage] = caller.get(f"{PLANS}/pro/overage-charges").json()["data"]
         assert (overage["featureId"], overage["price"]["amount"]) == ("images", 0.01)
 
+    @pytest.mark.parametrize("before", [None, 5])
+    def test_includes_what_is_free_before_overage_is_charged(self, caller, before):
+        """Whether the draft includes the feature already or not."""
+        images = a_metered_feature(public_id="images")
+        held = [] if before is None else [some_units(images, before)]
+        plan = a_plan(public_id="pro", entitlements=held)
+        overage = {
+            "billingModel": "USAGE_BASED",
+            "featureId": "images",
+            "entitlement": {
+                "featureId": "images",
+                "usageLimit": 100,
+                "hasSoftLimit": True,
+                "resetPeriod": "MONTH",
+                "monthlyResetPeriodConfiguration": {"accordingTo": "StartOfTheMonth"},
+            },
+            "pricePeriods": [{"billingPeriod": "MONTHLY", "price": {"amount": 0.01}}],
+        }
+        base = {
+            "billingModel": "FLAT_FEE",
+            "pricePeriods": [{"billingPeriod": "MONTHLY", "price": {"amount": 49}}],
+        }
+        charges = {
+            "pricingType": "PAID",
+            "pricingModels": [base],
+            "overagePricingModels": [overage],
+        }
+
+        answer = caller.patch(f"{PLANS}/pro", {"charges": charges})
+
+        assert answer.status_code == 200, answer.json()
+        included = plan.draft.feature_entitlements.get()
+        assert (included.feature, included.usage_limit) == (images, 100)
+        assert (included.has_soft_limit, included.reset_period) == (True, "MONTH")
+        assert included.reset_configuration == {"accordingTo": "StartOfTheMonth"}
+        assert plan.draft.charges.filter(is_overage=True).count() == 1
+
+    def test_changes_nothing_where_what_is_free_is_unknown(self, caller):
+        plan = a_plan(public_id="pro")
+        overage = {
+            "billingModel": "USAGE_BASED",
+            "featureId": a_metered_feature(public_id="images").public_id,
+            "entitlement": {"featureId": "unknown", "usageLimit": 100},
+            "pricePeriods": [{"billingPeriod": "MONTHLY", "price": {"amount": 0.01}}],
+        }
+        charges = {"pricingType": "PAID", "overagePricingModels": [overage]}
+
+        answer = caller.patch(f"{PLANS}/pro", {"charges": charges})
+
+        assert answer.status_code == 400
+        assert not plan.draft.charges.filter(is_overage=True).exists()
+
     @pytest.mark.parametrize("amount", [text for text in STRANGE_NUMBERS if text != "0"])
     def test_refuses_prices_that_are_none(self, caller, amount):
         a_plan(public_id="pro", monthly=49)
