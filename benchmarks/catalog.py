@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 
 from django.db import connections
 from django.test import Client
@@ -39,6 +38,8 @@ from workspace.models import User
 MOST_MEGABYTES = 300.0
 MORE = 1_000
 """So many credits each version gives more than the one before."""
+A_PAGE, RESULTS = 25, 200
+"""So many rows the page of plans shows, and that of a rollout."""
 AFTER = timedelta(seconds=1)
 
 
@@ -67,12 +68,13 @@ class _Bench:
         self.now = self.anchor + timedelta(days=1)
         self.pool = filling.a_pool(self.anchor)
         self.plan = Package.objects.get(subscriptions__customer=self.pool.customer)
-        self.amount = Decimal(filling.PER_MONTH)
         self.person = Client(headers={"host": HOST})
         self.person.force_login(User.objects.create_superuser("benchmark", password=None))
 
     def run(self) -> None:
         """Measure everything."""
+        filling.copy_package(self.plan, A_PAGE, 1, self.now)
+        filling.copy_customer(self.pool.customer, RESULTS)
         self._review()
         self._publish()
         self._roll_out()
@@ -81,11 +83,14 @@ class _Bench:
         self._discard()
         self.now += AFTER
 
-        filling.copy_package(self.plan, self.sizes.packages, self.sizes.versions, self.now)
+        packages, versions = self.sizes.packages, self.sizes.versions
+        filling.copy_package(self.plan, packages, versions, self.now, first=A_PAGE + 1)
         while self.plan.versions.count() < self.sizes.versions:
             self._open_draft()
             self._publish(Audience.NEW_CUSTOMERS)
-        filling.copy_customer(self.pool.customer, self.sizes.subscriptions - 1)
+        filling.copy_customer(
+            self.pool.customer, self.sizes.subscriptions - RESULTS, first=RESULTS + 1
+        )
         self.databases.settle()
         self._measure_publication()
         self._open_draft()
@@ -176,19 +181,21 @@ class _Bench:
     # What happens to the catalog
 
     def _open_draft(self) -> None:
-        self.amount += MORE
+        """Open a draft that gives more than what is live."""
         drafts.open_draft(package_id=self.plan.pk, actor=SYSTEM, now=self.now)
+        self.plan.refresh_from_db()
+        assert self.plan.draft is not None
+        before = self.plan.draft.credit_entitlements.get().amount
+        assert before is not None
         entitlements.change_credits(
             package_id=self.plan.pk,
             credit_type=self.pool.credit_type,
-            amount=self.amount,
+            amount=before + MORE,
             actor=SYSTEM,
             now=self.now,
         )
-        self.plan.refresh_from_db()
 
     def _discard(self) -> None:
-        self.amount -= MORE
         drafts.discard(package_id=self.plan.pk, actor=SYSTEM, now=self.now)
         self.plan.refresh_from_db()
 

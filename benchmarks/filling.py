@@ -105,13 +105,18 @@ def copy_customer(customer: Customer, copies: int, *, first: int = 1) -> int:
     return shifts[Pool].first_new
 
 
-def copy_package(package: Package, copies: int, versions: int, now: datetime) -> None:
-    """Copy a published package, and let each copy have so many versions like its live one."""
+def copy_package(
+    package: Package, copies: int, versions: int, now: datetime, *, first: int = 1
+) -> None:
+    """Copy a published package, and let each copy have so many versions like its live one.
+
+    Copies are numbered from `first` on.
+    """
     original = PackageVersion.objects.get(pk=package.live_id)
     parts: list[models.Model] = [*original.credit_entitlements.all(), *original.charges.all()]
     rows = Package.objects.bulk_create(
         _without_key(package, public_id=f"{package.public_id}-{number}", live=None, draft=None)
-        for number in range(1, copies + 1)
+        for number in range(first, first + copies)
     )
     for number in range(1, versions + 1):
         drafts = PackageVersion.objects.bulk_create(
