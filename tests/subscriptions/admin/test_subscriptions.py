@@ -86,7 +86,7 @@ class TestPage:
         assert [badge.label for badge in answer.context["badges"]] == ["Active"]
         for text in ("Pro of Acme", "Extra API Credits", "147 USD / month", "246 USD / month"):
             assert text in page
-        assert labels(answer) == ["Update", "Delegate", "Cancel subscription"]
+        assert labels(answer) == ["Update", "Change coupon", "Delegate", "Cancel subscription"]
 
     def test_says_that_a_newer_version_exists(self, support, studio, subscription):
         a_new_version(studio.pro)
