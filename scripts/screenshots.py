@@ -235,7 +235,7 @@ def open_subscription(page: Page) -> None:
     """A subscription, about to be created."""
     open_customer(page, "Pied Piper")
     page.get_by_role("link", name="Create subscription").first.click()
-    page.get_by_label("Plan").select_option(label="Pro")
+    page.locator("select[name=plan]").select_option(label="Pro")
     page.get_by_label("Extra API Credits").fill("3")
     page.locator(".cx-credit-value", has_text="80,000").wait_for()
 
