@@ -93,6 +93,8 @@ def _pages(pool: Pool) -> Mapping[str, Asked]:
         return lambda: application.get(f"/api/v1/{path}", query).status_code
 
     customers = reverse("admin:subscriptions_customer_changelist")
+    subscriptions = reverse("admin:subscriptions_subscription_changelist")
+    balances = reverse("admin:credits_pool_changelist")
     subscription = customer.subscriptions.get()
     return {
         "home": screen(reverse("admin:index")),
@@ -100,9 +102,17 @@ def _pages(pool: Pool) -> Mapping[str, Asked]:
         "customers, page 50": screen(customers, p="50"),
         "customers, archived": screen(customers, status="archived"),
         "customers, search an ID": screen(customers, q=customer.public_id),
+        "customers, search what all have": screen(customers, q="acme"),
+        "customers, search two words": screen(customers, q="acme 1"),
         "customers, search nothing like it": screen(customers, q="no such customer"),
+        "customers, by name": screen(customers, o="1"),
         "palette": screen(reverse("admin:search"), s=customer.public_id),
-        "subscriptions": screen(reverse("admin:subscriptions_subscription_changelist")),
+        "subscriptions": screen(subscriptions),
+        "subscriptions, expired": screen(subscriptions, status="EXPIRED"),
+        "subscriptions, search": screen(subscriptions, q="acme 1"),
+        "grants, search": screen(reverse("admin:credits_grant_changelist"), q="top"),
+        "balances, negative": screen(balances, standing="negative"),
+        "resets": screen(reverse("admin:credits_pool_resets")),
         "subscription": screen(
             reverse("admin:subscriptions_subscription_change", args=[subscription.pk])
         ),

@@ -329,7 +329,7 @@ class SubscriptionAdmin(ChosenForBulk, WorkspaceAdmin):
             tabs.insert(-1, Link("Credits", f"{address}?{query}"))
         return tabs
 
-    @display(description="Plan", ordering="plan_version__name")
+    @display(description="Plan")
     def plan_column(self, obj: Subscription) -> str:
         """The plan and its version."""
         return f"{obj.plan_version.name} v{obj.plan_version.number}"
