@@ -114,6 +114,11 @@ class TestSpans:
     def test_are_none_from_the_end_on(self, ends_at):
         assert changes.spans(a_subscription(ends_at=ends_at), MARCH) == []
 
+    def test_are_none_from_an_end_within_the_trial_on(self):
+        canceled = a_subscription(trial_ends_at=APRIL, ends_at=MARCH)
+
+        assert changes.spans(canceled, MARCH) == []
+
     def test_are_two_in_a_trial(self):
         """R25: a new period begins at the trial's end."""
         trial = a_subscription(trial_ends_at=MID_JANUARY, ends_at=APRIL)

@@ -1147,6 +1147,12 @@ class TestNextChangeAt:
         assert timeline.next_change_at(pool) == MARCH
 
 
+class TestGrantsAgain:
+    def test_is_no_more_true_of_what_has_ended(self):
+        assert timeline.grants_again(a_schedule(next_at=FEBRUARY))
+        assert not timeline.grants_again(a_schedule(next_at=FEBRUARY, ended=True))
+
+
 class TestNextResetAt:
     def test_is_the_earliest_period_end_in_force(self):
         monthly = a_schedule(next_at=FEBRUARY)
