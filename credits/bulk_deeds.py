@@ -19,7 +19,7 @@ from credits import adjustments, grants, pools, timeline
 from credits.book import EntryType, GrantState, GrantType, PoolState, Stage
 from credits.grants import BY_PEOPLE, Gift
 from credits.models import BulkKind, BulkOutcome, BulkRow, Grant, Pool
-from subscriptions import customers, finding, previews, rollout, updates
+from subscriptions import customers, finding, migration, previews, updates
 from subscriptions.models import Subscription, SubscriptionAddon
 from subscriptions.previews import Preview
 from workspace.actors import Actor
@@ -455,11 +455,11 @@ class Migrating(OfSubscriptions):
     irreversible_because = "A subscription does not go back to an earlier version."
 
     def plan(self, subscription: Subscription, now: datetime) -> tuple[str, Preview]:
-        preview = rollout.preview_migration(subscription_id=subscription.public_id, now=now)
+        preview = migration.preview(subscription_id=subscription.public_id, now=now)
         return _migrating(subscription, preview.subscription), preview
 
     def change(self, subscription: Subscription, *, actor: Actor, now: datetime) -> str:
-        moved = rollout.migrate(subscription_id=subscription.public_id, actor=actor, now=now)
+        moved = migration.migrate(subscription_id=subscription.public_id, actor=actor, now=now)
         return _migrating(subscription, moved)
 
 

@@ -17,7 +17,7 @@ from unfold.decorators import display
 from catalog.admin.fields import only_when
 from catalog.admin.lists import code
 from catalog.models.products import CancellationTime
-from subscriptions import cancellation, finding, rollout, searching, transfer, updates
+from subscriptions import cancellation, finding, migration, searching, transfer, updates
 from subscriptions.admin import words
 from subscriptions.admin.choosing import ChosenForBulk
 from subscriptions.admin.migrating import MigrateListed
@@ -387,7 +387,7 @@ class SubscriptionAdmin(ChosenForBulk, WorkspaceAdmin):
     )
     def migrate(self, subscription: Subscription, actor: Actor, now: datetime) -> str:
         """Move it to the latest versions and prices (R10)."""
-        moved = rollout.migrate(subscription_id=subscription.public_id, actor=actor, now=now)
+        moved = migration.migrate(subscription_id=subscription.public_id, actor=actor, now=now)
         return f"The subscription stands on version {moved.plan_version.number} now."
 
     @button(

@@ -8,8 +8,8 @@ from subscriptions import (
     billing,
     cancellation,
     finding,
+    migration,
     provisioning,
-    rollout,
     subscription_imports,
     transfer,
     updates,
@@ -262,7 +262,7 @@ class MigrateSubscriptionView(SubscriptionsApiView):
         """Move a subscription to the latest versions and prices."""
         body = self.read_body()
         time = body.get("subscription_migration_time")
-        subscription = rollout.migrate(
+        subscription = migration.migrate(
             subscription_id=subscription_id,
             at_period_end=time == updates.When.END_OF_BILLING_PERIOD,
             actor=self.actor,

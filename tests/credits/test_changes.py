@@ -13,7 +13,7 @@ from catalog.publishing import Audience
 from credits import changes, grants, pools, resets
 from credits.book import EntryType
 from credits.models import Grant, LedgerEntry, Pool, Schedule
-from subscriptions import cancellation, rollout, updates
+from subscriptions import cancellation, migration, updates
 from subscriptions.choices import CreditValue, FeatureValue
 from subscriptions.provisioning import Trial
 from tests.builders import (
@@ -160,7 +160,7 @@ class Subscriber:
 
     def migrate(self, now: datetime) -> list[Line]:
         self.lines()
-        rollout.migrate(subscription_id=self.subscription.public_id, actor=SYSTEM, now=now)
+        migration.migrate(subscription_id=self.subscription.public_id, actor=SYSTEM, now=now)
         return self.lines()
 
     def cancel(self, now: datetime, **options: Any) -> list[Line]:

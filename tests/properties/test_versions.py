@@ -14,7 +14,7 @@ from catalog import archiving, drafts, entitlements, packages, publishing
 from catalog.models import Package, PackageVersion
 from catalog.publishing import Audience
 from catalog.transfer import exporting
-from subscriptions import cancellation, rollout, tasks
+from subscriptions import cancellation, migration, tasks
 from subscriptions.models import Subscription, SubscriptionAddon
 from tests.builders import (
     NOW,
@@ -94,7 +94,7 @@ class Market:
 
     def migrate(self, by: Any) -> None:
         for subscription in Subscription.objects.all():
-            rollout.migrate(subscription_id=subscription.public_id, **by)
+            migration.migrate(subscription_id=subscription.public_id, **by)
 
     def cancel(self, by: Any) -> None:
         for subscription in Subscription.objects.all()[:1]:

@@ -11,9 +11,9 @@ from catalog import drafts, prices, publishing
 from catalog.models import Package, PackageVersion
 from catalog.publishing import Audience
 from credits.models import Schedule
-from subscriptions import cancellation, rollout, tasks
+from subscriptions import cancellation, migration, rollout, tasks
 from subscriptions.causes import Cause
-from subscriptions.finding import SubscriptionEnded
+from subscriptions.migration import NothingToMigrate
 from subscriptions.models import (
     RolloutOutcome,
     RolloutResult,
@@ -23,7 +23,6 @@ from subscriptions.models import (
 )
 from subscriptions.rollout import (
     NothingFailed,
-    NothingToMigrate,
     RolloutFinished,
     RolloutRunning,
     UnknownRollout,
@@ -32,7 +31,6 @@ from subscriptions.signals import subscription_changed
 from tests.builders import (
     NOW,
     a_credit_type,
-    a_customer,
     a_new_version,
     a_product,
     a_published_addon,
@@ -329,50 +327,6 @@ class TestCancel:
             rollout.cancel(run_id=1, actor=SYSTEM, now=LATER)
 
 
-def migrate(subscription: Subscription) -> Subscription:
-    return rollout.migrate(subscription_id=subscription.public_id, actor=SYSTEM, now=LATER)
-
-
-class TestMigrate:
-    def test_moves_everything_to_the_latest_versions_and_prices(self, told):
-        """R10: the only way for new prices to reach an existing subscription."""
-        product = a_product()
-        addon = a_published_addon(product=product, monthly=9)
-        plan = a_published_plan(product=product, monthly=49, compatible_addons=[addon])
-        subscription = a_subscription(plan=plan, addons=[(addon, 2)])
-        newer_addon = publish(addon, Audience.NEW_CUSTOMERS)
-        newer = publish(plan, Audience.NEW_CUSTOMERS)
-        newer_price = [{**subscription.prices[0], "amount": "1"}]
-        Subscription.objects.update(prices=newer_price)
-        told.clear()
-
-        moved = migrate(subscription)
-
-        assert moved.plan_version == newer
-        assert moved.addons.get().version == newer_addon
-        assert [price["amount"] for price in moved.prices] == ["49", "9"]
-        assert told == [("changed", subscription.public_id, Cause.MIGRATION, False)]
-        (entry, *_) = activity.for_subject("subscription", subscription.public_id)
-        assert entry.event == "subscription.migrated"
-
-    def test_changes_nothing_where_all_is_the_latest(self, told):
-        subscription = a_subscription(a_customer())
-        told.clear()
-
-        migrate(subscription)
-
-        assert told == []
-
-    def test_refuses_what_has_ended(self):
-        subscription = a_subscription()
-        cancellation.cancel(
-            subscription_id=subscription.public_id, time="IMMEDIATE", actor=SYSTEM, now=NOW
-        )
-
-        with pytest.raises(SubscriptionEnded):
-            migrate(subscription)
-
-
 class TestRetry:
     @pytest.fixture
     def failed(self, monkeypatch):
@@ -481,14 +435,14 @@ class TestBeginMigration:
         first, _ = a_subscription(plan=plan), a_subscription(plan=plan)
         a_new_version(plan, now=NOW)
         run = rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
-        migrate = rollout.migrate
+        migrate = migration.migrate
 
         def trip(*, subscription_id: str, **options: Any) -> Subscription:
             if subscription_id == first.public_id:
                 raise Conflict("No.")
             return migrate(subscription_id=subscription_id, **options)
 
-        monkeypatch.setattr(rollout, "migrate", trip)
+        monkeypatch.setattr(migration, "migrate", trip)
         tasks.roll_out(LATER)
 
         run.refresh_from_db()

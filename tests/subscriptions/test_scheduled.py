@@ -6,7 +6,7 @@ import pytest
 
 from catalog.models import Package
 from catalog.models.products import DowngradeTime, UsageReset
-from subscriptions import cancellation, rollout, scheduled, terms, updates
+from subscriptions import cancellation, migration, scheduled, terms, updates
 from subscriptions.causes import Cause
 from subscriptions.choices import FeatureValue
 from subscriptions.models import ScheduledUpdate, Subscription, UpdateKind, UpdateStatus
@@ -305,7 +305,7 @@ class TestMoveAlong:
         schedule(subscription, addons=[("extra", 2)])
 
         version = a_new_version(addon, now=LATER)
-        rollout.migrate(subscription_id=subscription.public_id, actor=SYSTEM, now=LATER)
+        migration.migrate(subscription_id=subscription.public_id, actor=SYSTEM, now=LATER)
 
         (attached,) = terms.at(reloaded(subscription), PERIOD_END).addons
         assert (attached.version, attached.quantity) == (version, 2)
