@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from django.contrib import admin
 from django.db.models import Model
+from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
@@ -20,7 +21,7 @@ from workspace.admin.pages import model_url
 
 HOME = "/admin/"
 OK = HTTPStatus.OK
-OBJECTS, FILTERS, OTHERS = 6, 5, 2
+OBJECTS, FILTERS, OTHERS = 10, 5, 2
 """So many objects, values of a filter, and other pages of a kind are opened: what they lead to
 differs."""
 SAME_SCREEN = {"next", "o", "p", "page", "q", "_changelist_filters"}
@@ -63,11 +64,7 @@ def walk(client: Client) -> Iterator[Screen]:
             continue
         opened[kind] += 1
         answer = client.get(address)
-        html = (
-            answer.content.decode()
-            if answer.get("Content-Type", "").startswith("text/html")
-            else ""
-        )
+        html = answer.content.decode() if _is_page(answer) else ""
         yield Screen(kind[0], address, answer.status_code, html)
         for link in links(html):
             target = urljoin(address, link).partition("#")[0]
@@ -134,5 +131,11 @@ def _shows(client: Client, name: str, an_object: Model | None) -> bool:
             address = reverse(f"admin:{name}", args=arguments)
         except NoReverseMatch:
             continue
-        return client.get(address).status_code == OK
+        answer = client.get(address)
+        return answer.status_code == OK and _is_page(answer)
     return False
+
+
+def _is_page(answer: HttpResponseBase) -> bool:
+    """Whether an answer is shown; others are downloaded."""
+    return answer.get("Content-Type", "").startswith("text/html")

@@ -16,7 +16,8 @@ FOCUSED = """() => {
     const without = (text, icon) => text.replace(icon.innerText, "");
     const words = icons.reduce(without, at.innerText ?? "");
     return {
-        name: (at.getAttribute("aria-label") || label || words).replace("*", "").trim(),
+        name: (at.getAttribute("aria-label") || label || words)
+            .replace("*", "").replace(/\\s+/g, " ").trim(),
         kind: at.tagName,
         isSeen: style.outlineStyle !== "none" || style.boxShadow !== "none",
         isInPage: at.closest("#main") !== null,

@@ -20,9 +20,9 @@ class TestDescription:
 
         assert {
             "/api/v1/credits/consumption",
-            "/api/v1/customers/{customer_id}/entitlements/check",
+            "/api/v1/customers/{customerId}/entitlements/check",
             "/api/v1/subscriptions",
-            "/v1/c/{customer_id}/entitlements-state.json",
+            "/v1/c/{customerId}/entitlements-state.json",
         } <= set(described["paths"])
 
 

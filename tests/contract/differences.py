@@ -32,8 +32,8 @@ DIFFERENCES = {
     "* body.defaultTrialConfig.duration: integer for number": WHOLE,
     "* body.billingInformation.invoiceDaysUntilDue: integer for number": WHOLE,
     "POST /api/v1/customers body.defaultPaymentMethod.cardExpiry*: integer for number": WHOLE,
-    "PATCH * body.charges.overagePricingModels[[]].entitlement: missing": (
-        "what is included says the entitlement of the package; here it is ignored"
+    "PATCH * body.charges.overagePricingModels[[]].entitlement.usageLimit: integer for number": (
+        WHOLE
     ),
     "PATCH * body.charges.overagePricingModels[[]].*: our own": (
         "prices of overage are read as all others are"

@@ -231,7 +231,7 @@ class WorkspaceAdmin(ModelAdmin):
             for name, found in self.buttons.items()
         ]
         if self._has_page("change"):
-            ours.append(self._route("<path:object_id>/edit/", "edit", self.change_view))
+            ours.append(self._route("<path:object_id>/edit/", "edit", self.form_view))
         theirs = [url for url in super().get_urls() if url.name != f"{self._info}_history"]
         return [*ours, *theirs]  # what happened is told by the tab Activity
 
@@ -245,6 +245,13 @@ class WorkspaceAdmin(ModelAdmin):
 
     def _has_page(self, name: str) -> bool:
         return any(page.name == name for page in self.pages)
+
+    def form_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The form of what has another first page, where those are led whom no link leads here."""
+        obj = self.get_object(request, object_id)
+        if obj is not None and not self._edit_link(request, obj, ""):
+            return HttpResponseRedirect(self.object_url(obj))
+        return self.change_view(request, object_id)
 
     def gone(self, request: HttpRequest) -> HttpResponse:
         """The answer to an address of something that is not there."""

@@ -70,7 +70,8 @@ class TestApiView:
         def read(number: int) -> list[Decimal]:
             view = ApiView()
             view.terms = Terms(body=LinesReader)
-            view.request = SimpleNamespace(data={"lines": [{"unitAmount": number}] * 20})  # type: ignore[assignment]
+            body = {"lines": [{"unitAmount": number}] * 20}
+            view.request = SimpleNamespace(method="POST", data=body)  # type: ignore[assignment]
             return [line["unit_amount"] for line in view.read_body()["lines"]]
 
         with ThreadPoolExecutor(8) as threads:
