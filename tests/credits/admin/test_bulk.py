@@ -138,7 +138,7 @@ class TestBeginPage:
 
         assert words(answer) == ["What would happen is being worked out in the background."]
         assert answer.context["is_running"]
-        assert 'http-equiv="refresh"' in answer.content.decode()
+        assert "workspace/again.js" in answer.content.decode()
 
     @pytest.mark.parametrize("name", ["customers", "subscriptions", "grants"])
     def test_is_sure_of_all_that_a_search_finds(self, support, acme, name, monkeypatch):
