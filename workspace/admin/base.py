@@ -248,7 +248,7 @@ class WorkspaceAdmin(ModelAdmin):
 
     def form_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The form of what has another first page, where those are led whom no link leads here."""
-        obj = self.get_object(request, object_id)
+        obj = self.get_object(request, object_id) if request.method == "GET" else None
         if obj is not None and not self._edit_link(request, obj, ""):
             return HttpResponseRedirect(self.object_url(obj))
         return self.change_view(request, object_id)
