@@ -221,7 +221,7 @@ def _grant_row(pool_id: int, state: GrantState, now: datetime) -> Row:
         new_ordered_uuid(),
         pool_id,
         state.type.value,
-        _source_type(schedule) if schedule else details.get("source_type", ""),
+        GrantSource.of(schedule).value if schedule else details.get("source_type", ""),
         schedule and schedule.pk,
         schedule and schedule.subscription_id,
         schedule and schedule.source_id,
@@ -247,12 +247,6 @@ def _grant_row(pool_id: int, state: GrantState, now: datetime) -> Row:
         state.created_at,
         now,
     )
-
-
-def _source_type(schedule: ScheduleState) -> str:
-    if schedule.source_is_addon:
-        return GrantSource.ADDON_ENTITLEMENT.value
-    return GrantSource.PLAN_ENTITLEMENT.value
 
 
 def _entries(locked_pool: LockedPool, actor: Actor, now: datetime, reason: str) -> Iterator[Row]:

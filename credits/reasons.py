@@ -85,11 +85,7 @@ def grant_on_paper(state: GrantState) -> Grant:
         units=state.units,
     )
     if state.schedule is not None:
-        grant.source_type = (
-            GrantSource.ADDON_ENTITLEMENT
-            if state.schedule.source_is_addon
-            else GrantSource.PLAN_ENTITLEMENT
-        )
+        grant.source_type = GrantSource.of(state.schedule)
     return grant
 
 

@@ -233,10 +233,6 @@ def _unwritten(row: Pool, on_pool: GrantState) -> Grant:
         created_at=on_pool.created_at,
     )
     if on_pool.schedule is not None:
-        grant.source_type = (
-            GrantSource.ADDON_ENTITLEMENT
-            if on_pool.schedule.source_is_addon
-            else GrantSource.PLAN_ENTITLEMENT
-        )
+        grant.source_type = GrantSource.of(on_pool.schedule)
     _bring_up(grant, on_pool)
     return grant

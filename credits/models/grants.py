@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from catalog.amounts import AmountField
-from credits.book import GrantType, Stage
+from credits.book import GrantType, ScheduleState, Stage
 from workspace.ids import new_ordered_uuid
 
 
@@ -27,6 +27,11 @@ class GrantSource(models.TextChoices):
     PLAN_ENTITLEMENT = "PLAN_ENTITLEMENT", "Plan"
     ADDON_ENTITLEMENT = "ADDON_ENTITLEMENT", "Add-on"
     PRICE = "PRICE", "Purchase"
+
+    @classmethod
+    def of(cls, schedule: ScheduleState) -> "GrantSource":
+        """What a recurring grant of `schedule` came from (R23)."""
+        return cls.ADDON_ENTITLEMENT if schedule.source_is_addon else cls.PLAN_ENTITLEMENT
 
 
 SPENT = "SPENT"
