@@ -152,6 +152,7 @@ class TestConsume:
         pool = a_pool(now=JANUARY)
         granted(pool, 10, now=JANUARY)
         meeting = meet_before_writing(monkeypatch)
+        meeting.must_happen()
         unlocked(monkeypatch)
 
         results = at_once(2, lambda place: use(pool, str(place), 8))
@@ -276,6 +277,7 @@ class TestSweep:
         """The twin: two workers take the same pools; the database refuses the second grant."""
         due_pools(3)
         meeting = Meeting()
+        meeting.must_happen()
 
         def lock_nothing(now: Any, *, at_most: int) -> list[Any]:
             rows = list(Pool.objects.due(now).order_by("pk")[:at_most])

@@ -81,6 +81,7 @@ def test_the_later_one_replaces_the_earlier(subscription, meeting):
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time.")
 def test_without_the_locks_both_find_nothing_scheduled(subscription, meeting, monkeypatch):
     """The database then refuses the second."""
+    meeting.must_happen()
     monkeypatch.setattr(customers, "lock", customers.find)
     monkeypatch.setattr(
         finding,

@@ -38,16 +38,23 @@ def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 class Meeting:
-    """A place in the code where two threads wait for each other, if both can get there.
+    """A place in the code where two threads wait for each other once, if both can get there.
 
-    Where a lock lets in only one of them, it goes on alone after `seconds`.
+    Where a lock lets in only one of them, it goes on alone after a second.
     """
 
-    def __init__(self, seconds: float = 1.0) -> None:
-        self.barrier = threading.Barrier(2, timeout=seconds)
+    def __init__(self) -> None:
+        self.barrier = threading.Barrier(2)
+        self.seconds = 1
         self.happened = False
 
+    def must_happen(self) -> None:
+        """Wait as long as it takes: no lock keeps the two apart, only a slow machine."""
+        self.seconds = PATIENCE
+
     def wait(self) -> None:
+        if self.happened:
+            return
         with suppress(threading.BrokenBarrierError):
-            self.barrier.wait()
+            self.barrier.wait(self.seconds)
             self.happened = True
