@@ -236,10 +236,14 @@ class TestPreview:
     def check_at_reset(self, subscription: Subscription, effect: Effect) -> None:
         """The next turn of the month issues what was foreseen for it.
 
-        What was yearly goes on until its year is over, which is not waited for.
+        What is yearly goes on until its year is over, even if it gives nothing; that is not
+        waited for.
         """
         pool = pool_of(subscription, effect)
-        if pool is None or subscription.trial_ends_at or "YEAR" in effect.recurring_before:
+        if pool is None or subscription.trial_ends_at:
+            return
+        running = pool.schedules.filter(subscription=subscription, ended=False, cadence="YEAR")
+        if running.filter(starts_at__lt=PUBLISHED_AT).exists():
             return
         anchor = subscription.billing_cycle_anchor
         reset_at = next(
