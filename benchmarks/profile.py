@@ -1,4 +1,6 @@
-"""Where the time goes: `python -m benchmarks.profile consume batches reset check post`.
+"""Where the time goes: `python -m benchmarks.profile consume reset rollout`, and others.
+
+`benchmarks.profiled` has them all by name.
 
 Processor time is told apart from waiting, ours from the database's, so the answer holds on
 a busy machine, too. Needs PostgreSQL on this machine, and Linux.
@@ -44,9 +46,10 @@ def _profile(name: str, options: argparse.Namespace) -> None:
     for _ in range(work.warm_up):
         work.product()
     _report("product", work.product, work.calls, work.weight)
-    for _ in range(work.warm_up):
-        work.by_hand()
-    _report("by hand", work.by_hand, work.calls, work.weight)
+    if work.by_hand is not None:
+        for _ in range(work.warm_up):
+            work.by_hand()
+        _report("by hand", work.by_hand, work.calls, work.weight)
     _statements(work.product, work.calls, work.weight)
     _functions(work.product, work.calls, work.weight, options.functions)
 

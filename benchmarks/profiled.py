@@ -15,9 +15,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from benchmarks import by_hand, filling, static_urls
+from catalog import drafts, entitlements, publishing
+from catalog.models import Package, PackageKind
+from catalog.publishing import Audience
 from credits import consumption, resets
 from credits.consumption import Demand
-from subscriptions import periods
+from subscriptions import impacts, periods, tasks
+from subscriptions.models import RolloutRun
 from workspace import keys
 from workspace.actors import SYSTEM
 from workspace.models import KeyKind
@@ -29,7 +33,7 @@ class Work:
 
     unit: str
     product: Callable[[], object]
-    by_hand: Callable[[], object]
+    by_hand: Callable[[], object] | None
     calls: int
     weight: int = 1
     warm_up: int = 1
@@ -97,6 +101,32 @@ def reset(pools: int, batch: int) -> Work:
     return Work("one due pool", product, hand, calls=1, weight=pools + 1)
 
 
+def preview(pools: int, batch: int) -> Work:
+    """What a publication would do to all who have the plan."""
+    catalog = _Catalog(pools)
+    catalog.open_draft()
+
+    def product() -> None:
+        impacts.begin(package_id=catalog.plan.pk, actor=SYSTEM, now=catalog.now)
+        while tasks.preview_impacts(catalog.now):
+            pass
+
+    return Work("one subscription of a preview", product, None, calls=1, weight=pools + 1)
+
+
+def rollout(pools: int, batch: int) -> Work:
+    """A publication to all who have the plan, one after the other."""
+    catalog = _Catalog(pools)
+
+    def product() -> None:
+        catalog.open_draft()
+        catalog.publish()
+        while RolloutRun.objects.unfinished().exists():
+            tasks.roll_out(catalog.now)
+
+    return Work("one subscription of a rollout", product, None, calls=1, weight=pools + 1)
+
+
 def check(pools: int, batch: int) -> Work:
     """A check as the web server hands it over, without the server."""
     site = _Site(pools)
@@ -128,6 +158,37 @@ def post(pools: int, batch: int) -> Work:
 def static() -> None:
     """The answer of the static twin, without the way there."""
     static_urls.answer(HttpRequest())
+
+
+class _Catalog:
+    """A plan that many have; each version gives 1,000 credits more than the one before."""
+
+    def __init__(self, pools: int) -> None:
+        self.now = timezone.now()
+        self.stock = filling.stock(pools, self.now)
+        self.plan = Package.objects.get(kind=PackageKind.PLAN)
+
+    def open_draft(self) -> None:
+        """Open a draft that gives more."""
+        self.now += timedelta(seconds=1)
+        drafts.open_draft(package_id=self.plan.pk, actor=SYSTEM, now=self.now)
+        self.plan.refresh_from_db()
+        assert self.plan.draft is not None
+        entitlement = self.plan.draft.credit_entitlements.get()
+        assert entitlement.amount is not None
+        entitlements.change_credits(
+            package_id=self.plan.pk,
+            credit_type=entitlement.credit_type,
+            amount=entitlement.amount + 1_000,
+            actor=SYSTEM,
+            now=self.now,
+        )
+
+    def publish(self) -> None:
+        """Publish it for all customers."""
+        publishing.publish(
+            package_id=self.plan.pk, audience=Audience.ALL_CUSTOMERS, actor=SYSTEM, now=self.now
+        )
 
 
 class _Site:

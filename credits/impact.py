@@ -12,7 +12,6 @@ from decimal import Decimal
 from catalog.models import CreditType
 from credits import changes, pools, timeline
 from credits.book import PoolState, ScheduleState
-from credits.models import Pool
 from credits.recurring import Allowance
 from subscriptions.causes import Cause
 from subscriptions.impacts import Effect, Migration
@@ -114,10 +113,10 @@ def _states(migrations: Sequence[Migration], now: datetime) -> dict[Owner, dict[
     states: dict[Owner, dict[int, PoolState]] = {_owner(each): {} for each in migrations}
     rows = [
         row
-        for row in Pool.objects.filter(customer_id__in={customer for customer, _ in states})
+        for row in pools.of_customers({customer for customer, _ in states})
         if (row.customer_id, row.resource_id) in states
     ]
     for row, state in zip(rows, pools.load(rows, with_schedules=True), strict=True):
-        owner = row.customer_id, row.resource_id
-        states[owner][row.credit_type_id] = timeline.advance(state, now)[0]
+        timeline.bring(state, now)
+        states[row.customer_id, row.resource_id][row.credit_type_id] = state
     return states

@@ -202,6 +202,11 @@ def standings(rows: Sequence[Pool], now: datetime) -> dict[int, Standing]:
     return {row.pk: computed.get(row.pk) or _stored_standing(row) for row in rows}
 
 
+def of_customers(customer_ids: Collection[int]) -> list[Pool]:
+    """The rows of all pools of these customers, as they are stored."""
+    return _rows_among("customer_id", customer_ids, locking="")
+
+
 def load(rows: Sequence[Pool], *, with_schedules: bool) -> list[PoolState]:
     """The pools as they are stored, with their live grants, in the order of `rows`.
 
@@ -356,7 +361,11 @@ def _lock_rows(pool_ids: Collection[int]) -> tuple[list[Pool], list[list[Any]]]:
 
 
 def _select_rows(pool_ids: Collection[int], *, locking: str) -> list[Pool]:
-    wanted, parameters = among("id", pool_ids)
+    return _rows_among("id", pool_ids, locking=locking)
+
+
+def _rows_among(column: str, ids: Collection[int], *, locking: str) -> list[Pool]:
+    wanted, parameters = among(column, ids)
     found = fetch(
         f"SELECT {POOL.listed} FROM {POOL.table} WHERE {wanted} ORDER BY id {locking}",  # noqa: S608
         parameters,

@@ -11,6 +11,8 @@ from subscriptions.models import Subscription
 from workspace.errors import Conflict, UnknownObject
 from workspace.ids import is_public_id
 
+POINTED_AT = ("customer", "paying_customer", "product", "resource", "plan", "plan_version")
+
 
 class UnknownSubscription(UnknownObject):
     """There is no such subscription."""
@@ -71,25 +73,23 @@ def lock_row(pk: int, now: datetime) -> Subscription:
     # Locked before it is joined: a row that another transaction points elsewhere while
     # PostgreSQL waits for it matches nothing that was joined before, and would be missing.
     Subscription.objects.select_for_update().values_list("pk").get(pk=pk)
-    (subscription,) = _locked_rows([pk], now)
-    return subscription
+    return _at(Subscription.objects.select_related(*POINTED_AT).get(pk=pk), now)
 
 
 def lock_free_rows(pks: Collection[int], now: datetime) -> list[Subscription]:
     """As `lock_row`, of those that nobody else holds: whoever waited would let others wait."""
     skips = connection.features.has_select_for_update_skip_locked
-    rows = Subscription.objects.select_for_update(skip_locked=skips).filter(pk__in=pks)
-    return _locked_rows(list(rows.order_by("pk").values_list("pk", flat=True)), now)
+    free = Subscription.objects.select_for_update(skip_locked=skips).filter(pk__in=pks)
+    locked = list(free.order_by("pk").values_list("pk", flat=True))
+    # What many point at is read once, and not with each of them.
+    rows = Subscription.objects.prefetch_related(*POINTED_AT)
+    return [_at(row, now) for row in rows.filter(pk__in=locked).order_by("pk")]
 
 
-def _locked_rows(pks: Collection[int], now: datetime) -> list[Subscription]:
-    rows = Subscription.objects.select_related(
-        "customer", "paying_customer", "product", "resource", "plan", "plan_version"
-    )
-    found = list(rows.filter(pk__in=pks).order_by("pk"))
-    for subscription in found:
-        scheduled.write_down(subscription, now)
-    return found
+def _at(locked_subscription: Subscription, now: datetime) -> Subscription:
+    """The locked row, with an update written down that has taken effect."""
+    scheduled.write_down(locked_subscription, now)
+    return locked_subscription
 
 
 def refuse_ended(subscription: Subscription, now: datetime) -> None:

@@ -30,7 +30,8 @@ from workspace.acts import act
 from workspace.errors import Conflict
 from workspace.json import plain
 
-BATCH = 200
+BATCH = 1_000
+"""Only the report is locked meanwhile, so nobody waits for a batch."""
 
 
 class NothingToPreview(Conflict):
@@ -175,9 +176,8 @@ def proceed(*, report_id: int, now: datetime, at_most: int = BATCH) -> bool:
     if locked is None or locked.status == ImpactStatus.COMPLETED:
         return False
     having = rollout.having(locked.version.package, locked.computed_at)
-    batch = list(
-        having.filter(pk__gt=locked.cursor).select_related("plan_version").order_by("pk")[:at_most]
-    )
+    following = having.filter(pk__gt=locked.cursor).defer("prices", "metadata")
+    batch = list(following.prefetch_related("plan_version").order_by("pk")[:at_most])
     if batch:
         _note(locked, batch)
     else:
