@@ -1,7 +1,8 @@
 """What is no longer sold is archived, and brought back (R3, R4). Nothing is deleted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Model, Q
 
@@ -134,15 +135,12 @@ def archive_credit_type(*, credit_type_id: int, actor: Actor, now: datetime) -> 
         CreditTypeInUse: published plans or add-ons use it; the message lists them.
     """
     credit_type = credit_types.lock(credit_type_id)
-    if credit_type.archived_at is not None:
-        raise AlreadyArchived(f"{credit_type.name} is archived already.")
+    _refuse_archived(credit_type)
     using = packages_using_credit_type(credit_type)
     if using:
         raise CreditTypeInUse(f"{credit_type.name} is used by {_listed(using)}.")
-    credit_type.archived_at = credit_type.updated_at = now
-    credit_type.save(update_fields=["archived_at", "updated_at"])
+    _set_archived(credit_type, now, "credit_type.archived", actor=actor, now=now)
     credit_type_archived.send(sender=CreditType, credit_type=credit_type, actor=actor, now=now)
-    activity.record("credit_type.archived", subject=credit_type, actor=actor, now=now)
     return credit_type
 
 
@@ -156,14 +154,10 @@ def unarchive_credit_type(*, credit_type_id: int, actor: Actor, now: datetime) -
         IdInUse: an active type has taken its ID meanwhile.
     """
     credit_type = credit_types.lock(credit_type_id)
-    if credit_type.archived_at is None:
-        raise NotArchived(f"{credit_type.name} is not archived.")
+    _refuse_active(credit_type)
     if CreditType.objects.active().filter(public_id=credit_type.public_id).exists():
         raise IdInUse(f"An active credit type has the ID {credit_type.public_id}.")
-    credit_type.archived_at = None
-    credit_type.updated_at = now
-    credit_type.save(update_fields=["archived_at", "updated_at"])
-    activity.record("credit_type.unarchived", subject=credit_type, actor=actor, now=now)
+    _set_archived(credit_type, None, "credit_type.unarchived", actor=actor, now=now)
     return credit_type
 
 
@@ -212,11 +206,8 @@ def archive_coupon(*, coupon_id: int, actor: Actor, now: datetime) -> Coupon:
         AlreadyArchived: it is retired.
     """
     coupon = coupons.lock(coupon_id)
-    if coupon.archived_at is not None:
-        raise AlreadyArchived(f"{coupon.name} is archived already.")
-    coupon.archived_at = coupon.updated_at = now
-    coupon.save(update_fields=["archived_at", "updated_at"])
-    activity.record("coupon.archived", subject=coupon, actor=actor, now=now)
+    _refuse_archived(coupon)
+    _set_archived(coupon, now, "coupon.archived", actor=actor, now=now)
     return coupon
 
 
@@ -229,12 +220,8 @@ def unarchive_coupon(*, coupon_id: int, actor: Actor, now: datetime) -> Coupon:
         NotArchived: it is active.
     """
     coupon = coupons.lock(coupon_id)
-    if coupon.archived_at is None:
-        raise NotArchived(f"{coupon.name} is not archived.")
-    coupon.archived_at = None
-    coupon.updated_at = now
-    coupon.save(update_fields=["archived_at", "updated_at"])
-    activity.record("coupon.unarchived", subject=coupon, actor=actor, now=now)
+    _refuse_active(coupon)
+    _set_archived(coupon, None, "coupon.unarchived", actor=actor, now=now)
     return coupon
 
 
@@ -249,8 +236,7 @@ def archive_package(*, package_id: int, actor: Actor, now: datetime) -> Package:
         NamedByOthers: plans on sale inherit from it, or the product's journey needs it.
     """
     package = drafts.lock_package(package_id)
-    if package.archived_at is not None:
-        raise AlreadyArchived(f"{package.name} is archived already.")
+    _refuse_archived(package)
     if package.live is None:
         raise NoLiveVersion(f"{package.name} is a draft; discard it instead.")
     _refuse_if_named(package)
@@ -268,8 +254,7 @@ def unarchive_package(*, package_id: int, actor: Actor, now: datetime) -> Packag
         ProductIsArchived: its product is archived; bring that back first.
     """
     package = drafts.lock_package(package_id)
-    if package.archived_at is None:
-        raise NotArchived(f"{package.name} is not archived.")
+    _refuse_active(package)
     if package.product.archived_at is not None:
         raise ProductIsArchived(f"The product {package.product.name} is archived.")
     _set_archived(package, None, "package.unarchived", actor=actor, now=now)
@@ -285,22 +270,14 @@ def archive_product(*, product_id: int, actor: Actor, now: datetime) -> Product:
         AlreadyArchived: it is retired.
     """
     product = products.lock(product_id)
-    if product.archived_at is not None:
-        raise AlreadyArchived(f"{product.name} is archived already.")
+    _refuse_archived(product)
     packages = Package.objects.active().filter(product=product)
     locked = list(packages.select_for_update().order_by("pk"))
     packages.filter(pk__in=[package.pk for package in locked]).update(
         archived_at=now, updated_at=now
     )
-    product.archived_at = product.updated_at = now
-    product.save(update_fields=["archived_at", "updated_at"])
-    activity.record(
-        "product.archived",
-        subject=product,
-        actor=actor,
-        now=now,
-        payload={"packages": [package.public_id for package in locked]},
-    )
+    payload = {"packages": [package.public_id for package in locked]}
+    _set_archived(product, now, "product.archived", payload, actor=actor, now=now)
     return product
 
 
@@ -313,23 +290,14 @@ def unarchive_product(*, product_id: int, actor: Actor, now: datetime) -> Produc
         NotArchived: it is active.
     """
     product = products.lock(product_id)
-    if product.archived_at is None:
-        raise NotArchived(f"{product.name} is not archived.")
+    _refuse_active(product)
     together = Package.objects.filter(product=product, archived_at=product.archived_at)
     locked = list(together.select_for_update().order_by("pk"))
     Package.objects.filter(pk__in=[package.pk for package in locked]).update(
         archived_at=None, updated_at=now
     )
-    product.archived_at = None
-    product.updated_at = now
-    product.save(update_fields=["archived_at", "updated_at"])
-    activity.record(
-        "product.unarchived",
-        subject=product,
-        actor=actor,
-        now=now,
-        payload={"packages": [package.public_id for package in locked]},
-    )
+    payload = {"packages": [package.public_id for package in locked]}
+    _set_archived(product, None, "product.unarchived", payload, actor=actor, now=now)
     return product
 
 
@@ -343,13 +311,29 @@ def _set_feature_status(
     return feature
 
 
+def _refuse_archived(thing: CreditType | Coupon | Package | Product) -> None:
+    if thing.archived_at is not None:
+        raise AlreadyArchived(f"{thing.name} is archived already.")
+
+
+def _refuse_active(thing: CreditType | Coupon | Package | Product) -> None:
+    if thing.archived_at is None:
+        raise NotArchived(f"{thing.name} is not archived.")
+
+
 def _set_archived(
-    package: Package, archived_at: datetime | None, event: str, *, actor: Actor, now: datetime
+    thing: CreditType | Coupon | Package | Product,
+    archived_at: datetime | None,
+    event: str,
+    payload: Mapping[str, Any] | None = None,
+    *,
+    actor: Actor,
+    now: datetime,
 ) -> None:
-    package.archived_at = archived_at
-    package.updated_at = now
-    package.save(update_fields=["archived_at", "updated_at"])
-    activity.record(event, subject=package, actor=actor, now=now)
+    thing.archived_at = archived_at
+    thing.updated_at = now
+    thing.save(update_fields=["archived_at", "updated_at"])
+    activity.record(event, subject=thing, actor=actor, now=now, payload=payload)
 
 
 def _refuse_if_named(package: Package) -> None:
