@@ -4,18 +4,26 @@ Four ways to the database and back, with the pool locked between them, cost more
 work itself. Where nothing is due, the key is new and the grants can pay, a function of the
 database locks, claims, splits and posts. Everything else it leaves untouched to the rules in
 Python. What it repeats of those, a property test holds against them.
+
+An application's consumption does not even ask first who they are: the function is called
+with what the same statement found out about them.
 """
+
+from functools import cache
 
 from django.db import connection
 
 from credits import burn_order, posting
 from credits.book import EntryType, GrantType, Stage
+from credits.callers import Question
 from credits.columns import Row, fetch
 from credits.models import Grant, LedgerEntry, Pool
 from credits.models.grants import SPENT
 from credits.pools import STANDING, Standing
-from workspace import functions
+from workspace import functions, keys
 from workspace.functions import Function
+from workspace.keys import KnownKey
+from workspace.models import KeyKind
 
 CLAIMS = posting.CLAIMS
 POOL, GRANT, ENTRY = (f'"{model._meta.db_table}"' for model in (Pool, Grant, LedgerEntry))
@@ -90,6 +98,19 @@ CALL = (
     f"FROM {FUNCTION.name}({', '.join(['%s'] * len(CLAIMS.names))})"
 )
 
+FOUND = {
+    '"pool_id"': f"CASE WHEN asked.kind = '{KeyKind.FULL}' THEN asked.pool_id END",
+    '"actor"': "asked.name",
+}
+"""What a claim holds that is known only once the key is; no pool for keys with limits."""
+
+ARGUMENTS = ", ".join(FOUND.get(name, "%s") for name in CLAIMS.names)
+CALL_FOR_KEY = f"""
+    WITH asked AS MATERIALIZED ({{question}})
+    SELECT asked.*, {STANDING.of("spent")}
+    FROM asked LEFT JOIN LATERAL {FUNCTION.name}({ARGUMENTS}) AS spent ON TRUE
+"""  # noqa: S608 - as above
+
 
 def is_possible() -> bool:
     """Whether the database has the function."""
@@ -105,3 +126,30 @@ def spend(claim: Row) -> Standing | None:
     [arguments] = CLAIMS.stored([claim])
     found = fetch(CALL, arguments)
     return Standing(*STANDING.read(found[0])) if found else None
+
+
+def spend_for_key(question: Question, claim: Row) -> tuple[KnownKey, int | None, Standing | None]:
+    """As `spend`, with pool and actor of the claim as the question finds them.
+
+    It is answered, and strangers are gone, before anything is spent.
+
+    Returns:
+        The key, the pool if there is one, and what that holds if credits were spent. Keys
+        that may not do everything spend nothing: how far they reach is not known here.
+
+    Raises:
+        Unauthenticated: the key is unknown or revoked.
+    """
+    [values] = CLAIMS.stored([claim])
+    given = [value for name, value in zip(CLAIMS.names, values, strict=True) if name not in FOUND]
+    rows = fetch(_call_for_key(question.sql), [*question.parameters, *given])
+    if not rows:
+        raise keys.unauthenticated()
+    name, kind, scopes, pool_id, *columns = rows[0]
+    standing = None if columns[0] is None else Standing(*STANDING.read(columns))
+    return question.wanted.known_as(name, kind, scopes), pool_id, standing
+
+
+@cache
+def _call_for_key(question: str) -> str:
+    return CALL_FOR_KEY.format(question=question)

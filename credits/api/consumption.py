@@ -10,14 +10,17 @@ from rest_framework.request import Request
 from credits import batches, callers, consumption, pools
 from credits.api.fields import DimensionsField, FlagField, KeyField, rows_of
 from credits.api.shapes import TakenShape, instant
+from credits.callers import Question
 from credits.consumption import Demand, Receipt
 from workspace import keys
+from workspace.api import throttling
 from workspace.api.authentication import raw_key
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import AmountField, PublicIdField, UtcDateTimeField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView
+from workspace.keys import KnownKey, WantedKey
 
 
 class DemandBody(CamelMixin, serializers.Serializer[Any]):
@@ -79,14 +82,15 @@ class ConsumptionView(ApiView):
     """`/credits/consumption`.
 
     The hottest write of all. A demand that makes sense brings its key along into the
-    statement that finds its pool; for all others the key is looked at first (X1).
+    statement that carries it out; for all others the key is looked at first (X1).
     """
 
     body: dict[str, Any] | None = None
     pool_id: int | None = None
+    receipt: Receipt | None = None
 
     def admit(self) -> None:
-        """Recognise the key, while finding the pool if this is a demand."""
+        """Recognise the key, and take the credits if the same statement can."""
         # Whether a repeat under this header is one is asked before whether it makes sense.
         if self.request.method == "POST" and "HTTP_IDEMPOTENCY_KEY" not in self.request.META:
             wanted = keys.parse(raw_key(self.request), self.now)
@@ -95,9 +99,18 @@ class ConsumptionView(ApiView):
             except Exception:
                 super().admit()
                 raise
-            key, self.pool_id = callers.find(wanted=wanted, **self._ids(self.body))
-            self.recognise(key)
+            self.recognise(self._ask(wanted, self.body))
         super().admit()
+
+    def _ask(self, wanted: WantedKey, body: dict[str, Any]) -> KnownKey:
+        question = Question(wanted, **self._ids(body))
+        if throttling.is_on():  # whoever asks too often takes nothing
+            key, self.pool_id = callers.find(question)
+        else:
+            key, self.pool_id, self.receipt = consumption.consume_for_key(
+                question, demand_of(body, self.now), self.now
+            )
+        return key
 
     def _ids(self, body: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -110,9 +123,8 @@ class ConsumptionView(ApiView):
     def post(self, request: Request) -> Response:
         """Take credits now, and say what is left. A key seen before takes nothing."""
         body = self.body or self.read_body()
-        pool_id = self.pool_id or pools.locate(**self._ids(body), now=self.now)
-        receipt = consumption.consume(
-            pool_id=pool_id,
+        receipt = self.receipt or consumption.consume(
+            pool_id=self.pool_id or pools.locate(**self._ids(body), now=self.now),
             demand=demand_of(body, self.now),
             strict=body["strict"],
             actor=self.actor,

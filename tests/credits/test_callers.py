@@ -1,6 +1,7 @@
 import pytest
 
 from credits import callers, pools
+from credits.callers import Question
 from subscriptions import customers
 from tests.builders import NOW, a_credit_type, a_customer, a_resource
 from workspace import keys
@@ -18,12 +19,8 @@ def made() -> NewKey:
 
 
 def find(made: NewKey, customer_id: str, credit_type_id: str, resource_id: str | None = None):
-    return callers.find(
-        wanted=keys.parse(made.raw, NOW),
-        customer_id=customer_id,
-        credit_type_id=credit_type_id,
-        resource_id=resource_id,
-    )
+    wanted = keys.parse(made.raw, NOW)
+    return callers.find(Question(wanted, customer_id, credit_type_id, resource_id))
 
 
 def opened(customer_id: str, credit_type_id: str, resource_id: str | None = None) -> int:

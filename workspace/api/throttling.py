@@ -20,9 +20,14 @@ logger = logging.getLogger(__name__)
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
+def is_on() -> bool:
+    """Whether there is a limit."""
+    return bool(settings.STIPEND_RATE_LIMIT)
+
+
 def wait_after(what: str) -> float | None:
     """Count `what` once more: None while that is within the limit, else seconds to wait."""
-    if not settings.STIPEND_RATE_LIMIT:
+    if not is_on():
         return None
     limit, period = settings.STIPEND_RATE_LIMIT.split("/")
     seconds = SECONDS[period]

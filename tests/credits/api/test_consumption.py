@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from credits import consumption
+from credits.book import EntryType
 from credits.consumption import Demand
 from credits.models import Consumption, LedgerEntry, Pool
 from subscriptions import customers
@@ -129,7 +130,8 @@ class TestConsume:
 
         assert len(many) == len(few)
 
-    def test_finds_key_and_pool_in_one_statement(self, acme):
+    def test_takes_one_statement_more_than_the_verb_and_on_postgresql_none(self, acme):
+        """The key comes along with what finds the pool, and there with all of it."""
         acme.consume("acme", "ai", 1, "first")
         path, now = "/api/v1/credits/consumption", acme.now
         pool = Pool.objects.get(customer__public_id="acme")
@@ -140,7 +142,46 @@ class TestConsume:
         with CaptureQueriesContext(connection) as posted:
             acme.post(path, rows(1)["consumptions"][0])
 
-        assert len(posted) == len(verb) + 1
+        assert len(posted) == len(verb) + (connection.vendor == "sqlite")
+
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="has no functions")
+    @pytest.mark.django_db(transaction=True)
+    def test_is_one_statement_on_postgresql(self, acme):
+        acme.consume("acme", "ai", 1, "notes that the key is used, for a minute")
+
+        with CaptureQueriesContext(connection) as posted:
+            acme.consume("acme", "ai", 1, "second")
+
+        assert len(posted) == 1
+        assert acme.balance("acme", "ai") == 98
+
+    def test_is_written_down_with_who_asked(self, acme):
+        """R52."""
+        acme.consume("acme", "ai", 1, "k")
+
+        who = ("API_KEY", "Application")
+        assert Consumption.objects.values_list("actor_kind", "actor").get() == who
+        entries = LedgerEntry.objects.filter(type=EntryType.CONSUMED)
+        assert entries.values_list("actor_kind", "actor").get() == who
+
+    def test_takes_nothing_for_keys_that_ask_too_often(self, acme, settings):
+        """X8."""
+        settings.STIPEND_RATE_LIMIT = "2/minute"
+
+        statuses = [acme.consume("acme", "ai", 1, f"k{number}").status for number in range(4)]
+
+        settings.STIPEND_RATE_LIMIT = ""
+        assert statuses == [200, 200, 429, 429]
+        assert acme.balance("acme", "ai") == 98
+
+    @pytest.mark.parametrize(("scope", "status"), [("credits:write", 200), ("usage:write", 403)])
+    def test_asks_how_far_the_key_reaches(self, acme, scope, status):
+        """X3."""
+        made = keys.create(name="Meter", kind=KeyKind.SCOPED, scopes=[scope], actor=SYSTEM, now=NOW)
+        acme.client.defaults["HTTP_X_API_KEY"] = made.raw
+
+        assert acme.consume("acme", "ai", 1, "k").status == status
+        assert Pool.objects.get().balance == (99 if status == 200 else 100)
 
     def test_asks_for_a_key_before_anything_else(self, acme):
         """X1."""
