@@ -1,18 +1,20 @@
 """A client that holds every answer against the OpenAPI document we serve.
 
-Bodies that were accepted are held against it, too: a document that asks for more than the API
-does would keep callers from what works.
+Bodies and queries that were accepted are held against it, too: a document that asks for more
+than the API does would keep callers from what works, and one that asks for less would let
+nonsense through.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import jsonschema_rs
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.urls import get_urlconf
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
@@ -84,6 +86,46 @@ def check(response: Any, sent: str | bytes) -> None:
     if status < 300 and "requestBody" in operation and request.method != "HEAD":
         body = json.loads(sent or "{}")
         _complain(_bodies(path, method).iter_errors(body), f"{named} accepted {body}")
+    if status < 300:
+        asked = read_query(operation, request.GET)
+        _complain(_queries(path, method).iter_errors(asked), f"{named} accepted {asked}")
+
+
+def read_query(operation: Mapping[str, Any], query: QueryDict) -> dict[str, Any]:
+    """A query as the document says it is written, each value of the type that its text has.
+
+    Plain parameters that the document does not name, or that are empty, are left out: the API
+    ignores them. Those in brackets stay, under the name before the brackets.
+    """
+    known = {each["name"]: each for each in operation.get("parameters", []) if each["in"] == "query"}
+    read: dict[str, Any] = {}
+    for name, values in query.lists():
+        base, bracket, inner = name.partition("[")
+        parameter = known.get(base)
+        types = (parameter or {}).get("schema", {}).get("type", "string")
+        if bracket:
+            written = read.setdefault(base, {})
+            written |= {inner.removesuffix("]"): _one(values)}
+        elif types == "object":
+            read[base] = _one(values)
+        elif types == "array":
+            text = ",".join(values)
+            read[name] = text.split(",") if text else []
+        elif parameter is not None and values != [""]:
+            read[name] = _typed(_one(values), types)
+    return read
+
+
+def _one(values: list[str]) -> Any:
+    """The only value; several are none that the document could allow."""
+    return values[0] if len(values) == 1 else values
+
+
+def _typed(text: Any, kind: str) -> Any:
+    if kind in ("integer", "number", "boolean") and isinstance(text, str):
+        with suppress(ValueError):
+            return json.loads(text)
+    return text
 
 
 def _fits(validator: Any, response: HttpResponse, named: str) -> None:
@@ -112,6 +154,19 @@ def _answers(path: str | None, method: str, status: str) -> Any:
 def _bodies(path: str | None, method: str) -> Any:
     body = document()["paths"][path][method]["requestBody"]
     return validator(body["content"]["application/json"]["schema"], document()["components"])
+
+
+@cache
+def _queries(path: str | None, method: str) -> Any:
+    parameters = document()["paths"][path][method].get("parameters", [])
+    queries = [each for each in parameters if each["in"] == "query"]
+    schema = {
+        "type": "object",
+        "properties": {each["name"]: each["schema"] for each in queries},
+        "required": [each["name"] for each in queries if each.get("required")],
+        "additionalProperties": False,
+    }
+    return validator(schema, document()["components"])
 
 
 def validator(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Any:

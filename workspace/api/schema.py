@@ -196,8 +196,7 @@ class Description(AutoSchema):
         """The statuses with which this operation may refuse."""
         terms, reads = self.terms, self.method == "GET"
         names_something = bool(terms.body or terms.query or "{" in self.path)
-        yield from (400,) if terms.body or terms.query or terms.page or not reads else ()
-        yield from (401, 403)
+        yield from (400, 401, 403)
         yield from (404,) if names_something else ()
         yield from () if reads else (409,)
         yield from () if reads else (413, 415)

@@ -73,6 +73,8 @@ class ApiView(APIView):
         try:
             self.admit()
             self._refuse_strange_body()
+            if self.terms.query is None and request.method in SAFE_METHODS:
+                self.read_query()  # of nothing: there are no filters
             if request.method == "POST" and "HTTP_IDEMPOTENCY_KEY" in request.META:
                 handler = self._once(handler)
             response = handler(self.request, *args, **kwargs)
@@ -142,7 +144,7 @@ class ApiView(APIView):
         but not those with brackets: they are filters, and their list would hold too much.
         """
         asked = self.request.META.get("QUERY_STRING", "")
-        return dict(_understood(chosen(self.terms.query, self), asked))
+        return dict(_understood(chosen(self.terms.query, self) or Serializer, asked))
 
     def _handler(self) -> Handler:
         """What answers the method of the request."""
