@@ -208,6 +208,8 @@ def create(
 def rotate(*, key_id: int, grace: timedelta, actor: Actor, now: datetime) -> NewKey:
     """Replace a key by a new one like it; the old one goes on for `grace`, one of `GRACES`.
 
+    Without a grace it is revoked: that ends it whatever the clock of a host says (X4, F9).
+
     Raises:
         UnknownKey: there is none with this id.
         InvalidGrace: `grace` is none of those.
@@ -219,7 +221,8 @@ def rotate(*, key_id: int, grace: timedelta, actor: Actor, now: datetime) -> New
     if old.ends_at is not None:
         raise KeyAlreadyReplaced(f"{old.name} was replaced before.")
     old.ends_at = now + grace
-    old.save(update_fields=["ends_at"])
+    old.revoked_at = None if grace else now
+    old.save(update_fields=["ends_at", "revoked_at"])
     made = _make(name=old.name, kind=KeyKind(old.kind), scopes=old.scopes, now=now)
     payload = {"name": old.name, "replaced_by": made.key.lookup, "ends_at": old.ends_at}
     activity.record("api_key.rotated", subject=old, actor=actor, now=now, payload=payload)

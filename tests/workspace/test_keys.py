@@ -211,6 +211,15 @@ class TestRotate:
         with pytest.raises(Unauthenticated):
             keys.authenticate(old.raw, NOW + grace)
 
+    def test_ends_it_on_every_clock_without_a_grace(self):
+        """X4, F9: on a host whose clock is behind, too."""
+        old = a_key()
+
+        keys.rotate(key_id=old.key.pk, grace=timedelta(), actor=SYSTEM, now=NOW)
+
+        with pytest.raises(Unauthenticated):
+            keys.authenticate(old.raw, NOW - timedelta(minutes=5))
+
     def test_happens_once(self):
         old = a_key()
         keys.rotate(key_id=old.key.pk, grace=timedelta(days=7), actor=SYSTEM, now=NOW)
