@@ -16,6 +16,7 @@ from django.urls import resolve
 
 from credits.models import LedgerEntry
 from tests.builders import NOW
+from tests.contract.world import undone
 from tests.operations import (
     COUPON,
     CREDITS,
@@ -38,6 +39,7 @@ from tests.operations import (
 from workspace import customer_tokens, keys
 from workspace.actors import SYSTEM
 from workspace.api import scopes
+from workspace.api.terms import Terms
 from workspace.keys import NewKey
 from workspace.models import Activity, Area, KeyKind
 
@@ -98,6 +100,45 @@ def send(raw: str, method: str, path: str, body: bytes, **headers: str) -> Any:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     kind = named.pop("content-type", "application/json")
     return Client(headers={"X-API-KEY": raw}).generic(method, path, body, kind, headers=named)
+
+
+def grow(raw: str, at: str) -> None:
+    """One more of everything; of plans, those that customers have."""
+    limit = {**LIMIT, "entityId": f"eng-{at}"}
+    entity = {"id": f"eng-{at}", "entityTypeId": f"team-{at}"}
+    gift = {**PROMOTION, "featureId": f"logo-{at}", "usageLimit": None}
+    beta = "/api/v1-beta/customers/acme"
+    steps: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "credits/custom-currencies", {"id": f"t-{at}", "displayName": "T"}),
+        ("POST", "features", {**LOGO, "id": f"logo-{at}"}),
+        ("POST", "products", {"id": f"labs-{at}", "displayName": "Labs"}),
+        ("POST", "coupons", {**COUPON, "id": f"winter-{at}"}),
+        ("POST", "plans", {"id": f"basic-{at}", **PACKAGE}),
+        ("POST", f"plans/basic-{at}/entitlements", {"entitlements": [CREDITS, UNITS]}),
+        ("POST", "addons", {"id": f"more-{at}", **PACKAGE}),
+        ("POST", f"plans/basic-{at}/publish", {"migrationType": "NEW_CUSTOMERS"}),
+        ("POST", f"addons/more-{at}/entitlements", {"entitlements": [CREDITS]}),
+        ("POST", f"addons/more-{at}/publish", {"migrationType": "NEW_CUSTOMERS"}),
+        ("POST", "customers", {"id": f"initech-{at}"}),
+        ("POST", "customers/acme/integrations", {**LINK, "id": f"crm-{at}"}),
+        (
+            "POST",
+            "customers/acme/promotional-entitlements",
+            {"promotionalEntitlements": [gift]},
+        ),
+        ("POST", "subscriptions", {"customerId": f"initech-{at}", "planId": "pro"}),
+        ("POST", "subscriptions", {**ROOM, "resourceId": f"room-{at}"}),
+        ("POST", "credits/grants", GRANT),
+        ("POST", "credits/grants", {**GRANT, "currencyId": f"t-{at}"}),
+        ("POST", "credits/consumption", {**DEMAND, "idempotencyKey": f"k-{at}"}),
+        ("POST", "events", {"events": [{**EVENT, "idempotencyKey": f"e-{at}"}]}),
+        ("PUT", "/api/v1-beta/entity-types", {"types": [{**TEAM, "id": f"team-{at}"}]}),
+        ("PUT", f"{beta}/entities", {"entities": [entity]}),
+        ("PUT", f"{beta}/assignments", {"assignments": [limit]}),
+    ]
+    for method, path, body in steps:
+        answer = send(raw, method, address(path), json.dumps(body).encode())
+        assert answer.status_code in (200, 201), (path, answer.content)
 
 
 def stored() -> tuple[int, int]:
@@ -280,6 +321,53 @@ class TestBodies:
         assert wrong(answers(), lambda answer: answer.status_code < 500) == {}
 
 
+class TestQueries:
+    @pytest.mark.parametrize("query", ["createdAt[gt]=nonsense", "colour[gte]=1", "limit[lt]=5"])
+    def test_with_filters_that_nobody_knows_are_refused(self, world, query):
+        """One rule for all that is read: a list that ignored them would hold too much."""
+        raw = a_key().raw
+        name = query.split("[")[0]
+
+        answers = (
+            (str(each), send(raw, "GET", f"{each.path}?{asking(each)[0]}&{query}", b""))
+            for each in ALL
+            if not each.changes
+        )
+
+        is_right = lambda answer: answer.status_code == 400 and name in answer.content.decode()  # noqa: E731
+        assert wrong(answers, is_right) == {}
+
+    def test_may_hold_more_that_is_plain(self, world):
+        """Newer clients ask for more; empty parameters ask for nothing."""
+        raw = a_key().raw
+        reads = [each for each in ALL if not each.changes and exists(each)]
+
+        answers = (
+            (str(each), send(raw, "GET", f"{each.path}?{asking(each)[0]}&colour=red&empty=", b""))
+            for each in reads
+        )
+
+        assert wrong(answers, lambda answer: answer.status_code == 200) == {}
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            *("limit=0", "limit=-1", "limit=1000000000", "limit=many", "limit=1.5", "limit=٣"),
+            *("after=x", "before=%00", f"after={'A' * 256}", "limit=1&limit=2", "after=x&after=y"),
+        ],
+    )
+    def test_for_pages_that_do_not_exist_are_refused(self, world, query):
+        raw = a_key().raw
+
+        answers = (
+            (str(each), send(raw, "GET", f"{each.path}?customerId=acme&{query}", b""))
+            for each in ALL
+            if is_list(each) and exists(each)
+        )
+
+        assert wrong(answers, lambda answer: answer.status_code == 400) == {}
+
+
 class TestSteps:
     def test_are_all_operations_that_change_something(self):
         tried = {
@@ -366,43 +454,27 @@ class TestLists:
     def raw(self, world) -> str:
         """The key of a workspace where every list that can be long has two rows at least."""
         raw: str = a_key().raw
-        twice: list[tuple[str, str, dict[str, Any]]] = []
-        for at in ("1", "2"):
-            limit = {**LIMIT, "entityId": f"eng-{at}"}
-            entity = {"id": f"eng-{at}", "entityTypeId": f"team-{at}"}
-            gift = {**PROMOTION, "featureId": f"logo-{at}", "usageLimit": None}
-            beta = "/api/v1-beta/customers/acme"
-            twice += [
-                ("POST", "credits/custom-currencies", {"id": f"t-{at}", "displayName": "T"}),
-                ("POST", "features", {**LOGO, "id": f"logo-{at}"}),
-                ("POST", "products", {"id": f"labs-{at}", "displayName": "Labs"}),
-                ("POST", "coupons", {**COUPON, "id": f"winter-{at}"}),
-                ("POST", "plans", {"id": f"basic-{at}", **PACKAGE}),
-                ("POST", f"plans/basic-{at}/entitlements", {"entitlements": [CREDITS, UNITS]}),
-                ("POST", "addons", {"id": f"more-{at}", **PACKAGE}),
-                ("POST", f"plans/basic-{at}/publish", {"migrationType": "NEW_CUSTOMERS"}),
-                ("POST", f"addons/more-{at}/entitlements", {"entitlements": [CREDITS]}),
-                ("POST", f"addons/more-{at}/publish", {"migrationType": "NEW_CUSTOMERS"}),
-                ("POST", "customers", {"id": f"initech-{at}"}),
-                ("POST", "customers/acme/integrations", {**LINK, "id": f"crm-{at}"}),
-                (
-                    "POST",
-                    "customers/acme/promotional-entitlements",
-                    {"promotionalEntitlements": [gift]},
-                ),
-                ("POST", "subscriptions", {"customerId": f"initech-{at}", "planId": "pro"}),
-                ("POST", "subscriptions", {**ROOM, "resourceId": f"room-{at}"}),
-                ("POST", "credits/grants", GRANT),
-                ("POST", "credits/consumption", {**DEMAND, "idempotencyKey": f"k-{at}"}),
-                ("POST", "events", {"events": [{**EVENT, "idempotencyKey": f"e-{at}"}]}),
-                ("PUT", "/api/v1-beta/entity-types", {"types": [{**TEAM, "id": f"team-{at}"}]}),
-                ("PUT", f"{beta}/entities", {"entities": [entity]}),
-                ("PUT", f"{beta}/assignments", {"assignments": [limit]}),
-            ]
-        for method, path, body in twice:
-            answer = send(raw, method, address(path), json.dumps(body).encode())
-            assert answer.status_code in (200, 201), (path, answer.content)
+        grow(raw, "1")
+        grow(raw, "2")
         return raw
+
+    def test_take_no_cursor_of_another_list_or_customer(self, raw):
+        lists = [each for each in ALL if is_list(each) and not each.route.endswith(SHORT)]
+        cursors = {}
+        for each in lists:
+            page = send(raw, "GET", f"{each.path}?customerId=acme&limit=1", b"").json()
+            cursors[str(each)] = page["pagination"]["next"]
+        assert None not in cursors.values()
+
+        answers = [
+            (f"{each} {of}", send(raw, "GET", f"{each.path}?customerId={who}&after={cursor}", b""))
+            for each in lists
+            for of, cursor in cursors.items()
+            for who in ("acme", "globex")
+            if (of, who) != (str(each), "acme")
+        ]
+
+        assert wrong(answers, lambda answer: answer.status_code == 400) == {}
 
     def test_cost_the_same_for_a_row_and_for_a_page(self, raw):
         costs = {}
@@ -426,3 +498,81 @@ class TestLists:
             if limit == 20 and cost != costs[name, 1]
         }
         assert dearer == {}
+
+
+class TestCosts:
+    """How many statements an operation takes, when there is little and when there is much."""
+
+    def test_of_reads_do_not_grow(self, world):
+        raw: str = a_key().raw
+        reads = [each for each in ALL if not each.changes]
+
+        def costs() -> dict[str, int]:
+            return {
+                f"{each}?{asked}": cost(raw, "GET", f"{each.path}?{asked}")
+                for each in reads
+                for asked in asking(each)
+            }
+
+        named = ("customers/acme/integrations", "entity-types", "acme/entities")
+        for method, path, body in STEPS:
+            if path.endswith(named):
+                cost(raw, method, address(path), body)
+        grow(raw, "1")
+        costs()  # what is read once in the life of a process
+        few = costs()
+        for at in ("2", "3", "4", "5"):
+            grow(raw, at)
+
+        assert costs() == few
+
+    def test_of_changes_do_not_grow(self, world):
+        raw: str = a_key().raw
+
+        def costs() -> dict[str, int]:
+            with undone():
+                grant = json.loads(
+                    send(raw, "POST", address("credits/grants"), json.dumps(GRANT).encode()).content
+                )["data"]["id"]
+                return {
+                    f"{method} {path}": cost(
+                        raw, method, address(path).replace("welcome", grant), body
+                    )
+                    for method, path, body in STEPS
+                }
+
+        grow(raw, "a")  # ids that no copy of a step takes
+        costs()
+        few = costs()
+        for at in ("b", "c", "d", "e"):
+            grow(raw, at)
+
+        many = costs()
+        assert {name: (few[name], many[name]) for name in few if many[name] != few[name]} == {}
+
+
+def is_list(operation: Operation) -> bool:
+    """Whether an operation answers page by page."""
+    view: Any = resolve(operation.path).func
+    terms: Terms = getattr(view.cls, operation.method.lower()).terms
+    return terms.page is not None
+
+
+def exists(operation: Operation) -> bool:
+    """Whether the world has what the address of an operation names."""
+    return not operation.path.endswith(("/integrations/crm", "/entities/eng"))
+
+
+def asking(operation: Operation) -> list[str]:
+    """The queries with which a read succeeds."""
+    if operation.path.endswith("/check"):
+        return ["currencyId=ai", "featureId=images"]
+    return ["customerId=acme&currencyId=ai&startDate=2026-01-01T00:00:00Z&limit=100"]
+
+
+def cost(raw: str, method: str, path: str, body: Any = None) -> int:
+    """How many statements a request takes that succeeds."""
+    with CaptureQueriesContext(connection) as captured:
+        answer = send(raw, method, path, b"" if body is None else json.dumps(body).encode())
+    assert answer.status_code < 300, (method, path, answer.content)
+    return len(captured)
