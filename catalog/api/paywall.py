@@ -4,7 +4,8 @@ The words are those of their GraphQL: ids are called `refId`, and `__typename` t
 apart. Nothing is kept: prices are read when they are asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
@@ -12,7 +13,27 @@ from rest_framework.request import Request
 
 from catalog import inheritance
 from catalog.api.base import in_path
-from catalog.api.charges import shown_tier
+from catalog.api.paywall_shapes import (
+    METER_TYPES,
+    EdgeMoneyShape,
+    EdgePlanNameShape,
+    PaywallAddonShape,
+    PaywallAnswerShape,
+    PaywallCreditsShape,
+    PaywallCreditTypeShape,
+    PaywallFeatureShape,
+    PaywallIncludedShape,
+    PaywallPackageShape,
+    PaywallPlanShape,
+    PaywallPricePointShape,
+    PaywallPriceShape,
+    PaywallProductShape,
+    PaywallShape,
+    PaywallTierShape,
+    PaywallTrialShape,
+    PaywallUnitsShape,
+    PaywallUseShape,
+)
 from catalog.models import (
     Charge,
     ConsumptionMapping,
@@ -20,6 +41,7 @@ from catalog.models import (
     Feature,
     FeatureEntitlement,
     HiddenFrom,
+    MeterType,
     Package,
     PackageVersion,
     Product,
@@ -32,7 +54,6 @@ from workspace.api.responses import Response
 from workspace.api.terms import speaks
 from workspace.api.views import ApiView
 
-Shape = dict[str, Any]
 FLAG = ("true", "false", "undefined")
 """A flag in the query; SDKs write the last where nobody set it."""
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
@@ -49,7 +70,7 @@ class PaywallFilters(CamelMixin, serializers.Serializer[Any]):
 class PaywallView(ApiView):
     """`/v1/paywall.json` and `/v1/p/{productId}/paywall.json`."""
 
-    @speaks(query=PaywallFilters, answer=dict[str, Any])
+    @speaks(query=PaywallFilters, answer=PaywallAnswerShape)
     def get(self, request: Request, product_id: str | None = None) -> Response:
         """The plans that are for sale, with their prices, contents and add-ons."""
         query = self.read_query()
@@ -114,7 +135,7 @@ class _Stock:
             if self._is_sold_here(charge):
                 self.charges[charge.version_id].append(charge)
 
-    def paywall(self) -> Shape:
+    def paywall(self) -> PaywallShape:
         """As the operation GetPaywall answers without a customer."""
         currencies = [
             charge.currency for plan in self.plans for charge in self.charges[_live(plan).pk]
@@ -133,7 +154,7 @@ class _Stock:
             "activeSubscriptions": None,
             "resource": None,
             "paywallCalculatedPricePoints": [
-                _price_point(plan, charge)
+                _price_point(plan, charge, charge.amount)
                 for plan in self.plans
                 for charge in base_prices(self.charges[_live(plan).pk]).values()
                 if charge.amount is not None
@@ -143,14 +164,15 @@ class _Stock:
     def _is_sold_here(self, charge: Charge) -> bool:
         return self.all_countries or charge.billing_country_code in ("", self.country)
 
-    def _plan(self, plan: Package) -> Shape:
+    def _plan(self, plan: Package) -> PaywallPlanShape:
         version = _live(plan)
+        assert version.number is not None, "what is on sale has a number"
         return {
             "__typename": "Plan",
             **self._package(plan),
             "versionNumber": version.number,
             "product": _product(plan.product),
-            "basePlan": version.base_plan and _named_plan(version.base_plan),
+            "basePlan": _named_plan(version.base_plan),
             "inheritedEntitlements": [],
             "inheritedPackageEntitlements": self._entitlements(version, inherited=True),
             "compatibleAddons": [self._addon(addon) for addon in self.addons[version.pk]],
@@ -159,7 +181,7 @@ class _Stock:
             "awsMarketplacePlanDimension": None,
         }
 
-    def _addon(self, addon: Package) -> Shape:
+    def _addon(self, addon: Package) -> PaywallAddonShape:
         return {
             "__typename": "Addon",
             **self._package(addon),
@@ -167,7 +189,7 @@ class _Stock:
             "dependencies": [],
         }
 
-    def _package(self, package: Package) -> Shape:
+    def _package(self, package: Package) -> PaywallPackageShape:
         version = _live(package)
         prices = [_price(charge) for charge in self.charges[version.pk] if not charge.is_overage]
         rates = [_rate(mapping) for mapping in self.mappings[version.pk]]
@@ -187,7 +209,9 @@ class _Stock:
             "packageEntitlements": self._entitlements(version, inherited=False),
         }
 
-    def _entitlements(self, version: PackageVersion, *, inherited: bool) -> list[Shape]:
+    def _entitlements(
+        self, version: PackageVersion, *, inherited: bool
+    ) -> list[PaywallCreditsShape | PaywallUseShape]:
         rows: list[CreditEntitlement | FeatureEntitlement] = [
             *self.credits[version.pk],
             *self.features[version.pk],
@@ -204,11 +228,13 @@ def _is_hidden(plan: Package) -> bool:
     return HiddenFrom.PAYWALL in _live(plan).hidden_from
 
 
-def _named_plan(plan: Package) -> Shape:
+def _named_plan(plan: Package | None) -> EdgePlanNameShape | None:
+    if plan is None:
+        return None
     return {"__typename": "Plan", "refId": plan.public_id, "displayName": plan.name}
 
 
-def _product(product: Product) -> Shape:
+def _product(product: Product) -> PaywallProductShape:
     fallback = product.downgrade_plan
     return {
         "__typename": "Product",
@@ -219,12 +245,12 @@ def _product(product: Product) -> Shape:
         "awsMarketplaceProductId": None,
         "productSettings": {
             "__typename": "ProductSettings",
-            "downgradePlan": fallback and _named_plan(fallback),
+            "downgradePlan": _named_plan(fallback),
         },
     }
 
 
-def _trial(version: PackageVersion) -> Shape | None:
+def _trial(version: PackageVersion) -> PaywallTrialShape | None:
     if version.trial_length is None:
         return None
     return {
@@ -236,7 +262,7 @@ def _trial(version: PackageVersion) -> Shape | None:
     }
 
 
-def _price(charge: Charge) -> Shape:
+def _price(charge: Charge) -> PaywallPriceShape:
     return {
         "__typename": "Price",
         "billingModel": charge.billing_model,
@@ -249,15 +275,15 @@ def _price(charge: Charge) -> Shape:
         "price": None if charge.amount is None else _money(charge.amount, charge.currency),
         "creditRate": None,
         "tiersMode": charge.tiers_mode or None,
-        "tiers": [shown_tier(tier) for tier in charge.tiers] or None,
-        "feature": charge.feature and _feature(charge.feature),
+        "tiers": [_tier(tier) for tier in charge.tiers] or None,
+        "feature": None if charge.feature is None else _feature(charge.feature),
         "blockSize": charge.block_size,
-        "topUpCustomCurrencyId": charge.credit_type and charge.credit_type.public_id,
+        "topUpCustomCurrencyId": charge.credit_type.public_id if charge.credit_type else None,
         "customCurrency": None,
     }
 
 
-def _rate(mapping: ConsumptionMapping) -> Shape:
+def _rate(mapping: ConsumptionMapping) -> PaywallPriceShape:
     currency_id = mapping.credit_type.public_id
     return {
         "__typename": "Price",
@@ -271,7 +297,7 @@ def _rate(mapping: ConsumptionMapping) -> Shape:
         "price": None,
         "creditRate": {
             "__typename": "CreditRate",
-            "amount": mapping.rate or 0,
+            "amount": mapping.rate or Decimal(0),
             "currencyId": currency_id,
             "customCurrencyId": currency_id,
         },
@@ -284,40 +310,52 @@ def _rate(mapping: ConsumptionMapping) -> Shape:
     }
 
 
-def _money(amount: Any, currency: str) -> Shape:
+def _money(amount: Decimal, currency: str) -> EdgeMoneyShape:
     return {"__typename": "Money", "amount": amount, "currency": currency}
 
 
-def _price_point(plan: Package, charge: Charge) -> Shape:
+def _tier(tier: Mapping[str, Any]) -> PaywallTierShape:
+    def money(value: Mapping[str, Any] | None) -> EdgeMoneyShape | None:
+        return _money(Decimal(value["amount"]), value["currency"]) if value else None
+
+    return {
+        "__typename": "PriceTier",
+        "upTo": None if tier["up_to"] is None else Decimal(tier["up_to"]),
+        "unitPrice": money(tier["unit_price"]),
+        "flatPrice": money(tier["flat_price"]),
+    }
+
+
+def _price_point(plan: Package, charge: Charge, amount: Decimal) -> PaywallPricePointShape:
     return {
         "__typename": "PaywallPricePoint",
         "planId": plan.public_id,
         "additionalChargesMayApply": False,
         "billingPeriod": charge.billing_period,
-        "amount": charge.amount,
+        "amount": amount,
         "currency": charge.currency,
         "billingCountryCode": None,
         "feature": None,
     }
 
 
-def _feature(feature: Feature) -> Shape:
+def _feature(feature: Feature) -> PaywallFeatureShape:
     return {
         "__typename": "Feature",
         "refId": feature.public_id,
         "displayName": feature.name,
         "description": feature.description or None,
         "featureType": feature.type,
-        "meterType": None,
+        "meterType": METER_TYPES[MeterType(feature.meter_type)],
         "featureUnits": feature.unit_singular or None,
         "featureUnitsPlural": feature.unit_plural or None,
         "additionalMetaData": feature.metadata,
     }
 
 
-def _currency(row: CreditEntitlement | ConsumptionMapping) -> Shape:
+def _currency(row: CreditEntitlement | ConsumptionMapping) -> PaywallCreditTypeShape:
     credit_type = row.credit_type
-    units = {
+    units: PaywallUnitsShape = {
         "__typename": "Units",
         "singular": credit_type.unit_singular,
         "plural": credit_type.unit_plural,
@@ -331,8 +369,12 @@ def _currency(row: CreditEntitlement | ConsumptionMapping) -> Shape:
     }
 
 
-def _entitlement(row: CreditEntitlement | FeatureEntitlement) -> Shape:
-    shared = {
+def _entitlement(
+    row: CreditEntitlement | FeatureEntitlement,
+) -> PaywallCreditsShape | PaywallUseShape:
+    included = row.credit_type if isinstance(row, CreditEntitlement) else row.feature
+    shared: PaywallIncludedShape = {
+        "id": included.public_id,
         "behavior": row.behaviour,
         "description": row.description or None,
         "displayNameOverride": row.display_name_override or None,
@@ -345,17 +387,17 @@ def _entitlement(row: CreditEntitlement | FeatureEntitlement) -> Shape:
     if isinstance(row, CreditEntitlement):
         return {
             "__typename": "PackageCreditEntitlement",
-            "id": row.credit_type.public_id,
             **shared,
             "amount": row.amount,
             "cadence": row.cadence,
             "customCurrencyId": row.credit_type.public_id,
             "customCurrency": _currency(row),
-            "dependencyFeature": row.linked_feature and _feature(row.linked_feature),
+            "dependencyFeature": None
+            if row.linked_feature is None
+            else _feature(row.linked_feature),
         }
     return {
         "__typename": "PackageFeatureEntitlement",
-        "id": row.feature.public_id,
         **shared,
         "featureId": row.feature.public_id,
         "feature": _feature(row.feature),

@@ -153,7 +153,7 @@ class EdgeStateView(ApiView):
 class EdgeListView(ApiView):
     """`/v1/c/{customerId}/entitlements.json`: what server SDKs of the third generation read."""
 
-    @speaks(query=ResourceFilter, answer=dict[str, Any])
+    @speaks(query=ResourceFilter, answer=shapes.EdgeListShape)
     def get(self, request: Request, customer_id: str) -> Response:
         """The features that the customer may use."""
         resource_id = self.read_query().get("resource_id")
@@ -161,7 +161,7 @@ class EdgeListView(ApiView):
         shown = shapes.edge_list(
             state, customer_id=customer_id, resource_id=resource_id, now=self.now
         )
-        return self.answer({"entitlements": shown})
+        return self.answer(shown)
 
 
 class EdgeConfigurationView(ApiView):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 from catalog.api.features import UnitTransformationShape
+from catalog.api.paywall_shapes import METER_TYPES, EdgeMeter
 from catalog.models import (
     CreditType,
     Feature,
@@ -21,8 +22,6 @@ from credits.entitlements import CreditState, FeatureState, State
 from credits.pools import Standing
 from workspace.api.fields import wire_instant
 from workspace.api.terms import Instant, one_of
-
-Shape = dict[str, Any]
 
 
 class TakenShape(TypedDict):
@@ -142,17 +141,24 @@ EdgeNamedFeatureShape = TypedDict(
         "displayName": str,
         "description": str | None,
         "featureType": Annotated[str, one_of(FeatureType.values)],
-        "meterType": Annotated[str, one_of(["None", "Incremental", "Fluctuating"])],
+        "meterType": EdgeMeter,
         "featureUnits": str | None,
         "featureUnitsPlural": str | None,
         "unitTransformation": UnitTransformationShape | None,
     },
 )
 
+RESET_CONFIGURATIONS = {
+    "MONTH": ("MonthlyResetPeriodConfig", "monthlyAccordingTo"),
+    "WEEK": ("WeeklyResetPeriodConfig", "weeklyAccordingTo"),
+    "YEAR": ("YearlyResetPeriodConfig", "yearlyAccordingTo"),
+}
+"""By reset period, how SDKs call its configuration."""
+
 EdgeResetShape = TypedDict(
     "EdgeResetShape",
     {
-        "__typename": str,
+        "__typename": Annotated[str, one_of(kind for kind, _ in RESET_CONFIGURATIONS.values())],
         "monthlyAccordingTo": NotRequired[str],
         "weeklyAccordingTo": NotRequired[str],
         "yearlyAccordingTo": NotRequired[str],
@@ -164,36 +170,61 @@ EdgeCreditRateShape = TypedDict(
     {"__typename": Literal["CreditRate"], "amount": Decimal, "currencyId": str},
 )
 
-EdgeFeatureShape = TypedDict(
-    "EdgeFeatureShape",
-    {
-        "__typename": Literal["FeatureEntitlement"],
-        "isGranted": bool,
-        "accessDeniedReason": DenialReason | None,
-        "feature": EdgeNamedFeatureShape,
-        "usageLimit": int | None,
-        "hasUnlimitedUsage": bool,
-        "hasSoftLimit": bool,
-        "currentUsage": Decimal | None,
-        "enumValues": list[str] | None,
-        "resetPeriod": Annotated[str, one_of(ResetPeriod.values)] | None,
-        "resetPeriodConfiguration": EdgeResetShape | None,
-        "creditRate": EdgeCreditRateShape | None,
-        "usagePeriodAnchor": Instant | None,
-        "usagePeriodStart": Instant | None,
-        "usagePeriodEnd": Instant | None,
-        "usageUpdatedAt": Instant,
-        "entitlementUpdatedAt": Instant | None,
-        "validUntil": Instant | None,
-    },
-)
+
+class EdgeUseShape(TypedDict):
+    """What SDKs of all generations read of a feature."""
+
+    isGranted: bool
+    accessDeniedReason: DenialReason | None
+    feature: EdgeNamedFeatureShape
+    usageLimit: int | None
+    hasUnlimitedUsage: bool
+    hasSoftLimit: bool
+    currentUsage: Decimal | None
+    enumValues: list[str] | None
+    resetPeriod: Annotated[str, one_of(ResetPeriod.values)] | None
+    resetPeriodConfiguration: EdgeResetShape | None
+    creditRate: EdgeCreditRateShape | None
+    usagePeriodAnchor: Instant | None
+    usagePeriodStart: Instant | None
+    usagePeriodEnd: Instant | None
+    usageUpdatedAt: Instant
+    entitlementUpdatedAt: Instant | None
+
+
+OfFeature = TypedDict("OfFeature", {"__typename": Literal["FeatureEntitlement"]})
+OfOlder = TypedDict("OfOlder", {"__typename": Literal["Entitlement"]})
+
+
+class EdgeFeatureShape(OfFeature, EdgeUseShape):
+    """Whether a feature may be used, and how much of it was."""
+
+    validUntil: Instant | None
+
+
+class EdgeOlderShape(OfOlder, EdgeUseShape):
+    """The same for older SDKs; `validUntil` counts milliseconds."""
+
+    customerId: str
+    resourceId: str | None
+    requestedUsage: None
+    requestedValues: None
+    nextResetDate: Instant | None
+    validUntil: int | None
+
+
+class EdgeListShape(TypedDict):
+    """The features a customer may use, as older SDKs read them."""
+
+    entitlements: list[EdgeOlderShape]
+
 
 EdgeStateShape = TypedDict(
     "EdgeStateShape",
     {
         "__typename": Literal["EntitlementsState"],
         "accessDeniedReason": Annotated[str, one_of(NOTHING_AT_ALL)] | None,
-        "entitlements": list[dict[str, str]],
+        "entitlements": list[EdgeOlderShape],
         "entitlementsV2": list[EdgeCreditsShape | EdgeFeatureShape],
     },
 )
@@ -287,21 +318,27 @@ def edge_state(state: State, now: datetime) -> EdgeStateShape:
 
 def edge_list(
     state: State, *, customer_id: str, resource_id: str | None, now: datetime
-) -> list[dict[str, Any]]:
+) -> EdgeListShape:
     """The features a customer may use, as older SDKs read them; they know no credits."""
-    return [
-        {
-            **_edge_feature(each, now),
-            "__typename": "Entitlement",
-            "customerId": customer_id,
-            "resourceId": resource_id,
-            "requestedUsage": None,
-            "requestedValues": None,
-            "nextResetDate": instant(each.window[1]) if each.window else None,
-            "validUntil": each.valid_until and round(each.valid_until.timestamp() * 1000),
-        }
-        for each in state.features
-    ]
+    return {
+        "entitlements": [
+            {
+                "__typename": "Entitlement",
+                **_edge_use(each, now),
+                "customerId": customer_id,
+                "resourceId": resource_id,
+                "requestedUsage": None,
+                "requestedValues": None,
+                "nextResetDate": instant(each.window[1]) if each.window else None,
+                "validUntil": _milliseconds(each.valid_until),
+            }
+            for each in state.features
+        ]
+    }
+
+
+def _milliseconds(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1000)
 
 
 def _credits(state: CreditState, now: datetime) -> CheckedCreditsShape:
@@ -349,26 +386,19 @@ def _edge_credits(state: CreditState, now: datetime) -> EdgeCreditsShape:
     }
 
 
-METER_TYPES = {
-    MeterType.NONE: "None",
-    MeterType.INCREMENTAL: "Incremental",
-    MeterType.FLUCTUATING: "Fluctuating",
-}
-
-RESET_CONFIGURATIONS = {
-    "MONTH": ("MonthlyResetPeriodConfig", "monthlyAccordingTo"),
-    "WEEK": ("WeeklyResetPeriodConfig", "weeklyAccordingTo"),
-    "YEAR": ("YearlyResetPeriodConfig", "yearlyAccordingTo"),
-}
-"""By reset period, how SDKs call its configuration."""
-
-
 def _edge_feature(state: FeatureState, now: datetime) -> EdgeFeatureShape:
+    return {
+        "__typename": "FeatureEntitlement",
+        **_edge_use(state, now),
+        "validUntil": instant(state.valid_until),
+    }
+
+
+def _edge_use(state: FeatureState, now: datetime) -> EdgeUseShape:
     assert state.feature is not None, "what is included exists"
     feature = state.feature
     shape = feature_entitlement(state)
     return {
-        "__typename": "FeatureEntitlement",
         "isGranted": shape["isGranted"],
         "accessDeniedReason": shape["accessDeniedReason"],
         "usageLimit": shape["usageLimit"],
@@ -379,7 +409,6 @@ def _edge_feature(state: FeatureState, now: datetime) -> EdgeFeatureShape:
         "usagePeriodStart": shape["usagePeriodStart"],
         "usagePeriodEnd": shape["usagePeriodEnd"],
         "entitlementUpdatedAt": shape["entitlementUpdatedAt"],
-        "validUntil": shape["validUntil"],
         "hasSoftLimit": state.has_soft_limit,
         "enumValues": list(state.enum_values) or None,
         "usageUpdatedAt": wire_instant(now),

@@ -1,27 +1,130 @@
 """The subscriptions of a customer that run, as server SDKs read them.
 
-In the words of their GraphQL: ids are called `refId`, and `__typename` tells kinds apart.
+In the words of their GraphQL: ids are called `refId`, and `__typename` tells kinds apart. Those
+of plans and add-ons come once more as `planId` and `addonId`, as the SDKs ask for them there.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from catalog.models import BillingModel, BillingPeriod, Package
+from catalog.api.paywall_shapes import EdgeMoneyShape, Period, Pricing
+from catalog.models import BillingModel, BillingPeriod, Package, TrialEnd
 from subscriptions import customers, finding, updates
-from subscriptions.models import Customer, Subscription
+from subscriptions.models import Customer, Resource, Status, Subscription
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import CommaListField, PublicIdField, wire_instant
 from workspace.api.responses import Response
-from workspace.api.terms import speaks
+from workspace.api.terms import Instant, one_of, speaks
 from workspace.api.views import ApiView
 
-Shape = dict[str, Any]
 MOST_RESOURCES = 100
+
+# What begins with two underscores is no name in a class.
+EdgeCustomerShape = TypedDict(
+    "EdgeCustomerShape",
+    {"__typename": Literal["Customer"], "customerId": str, "email": str | None},
+)
+
+EdgeResourceShape = TypedDict(
+    "EdgeResourceShape", {"__typename": Literal["CustomerResource"], "resourceId": str}
+)
+
+EdgeFallbackShape = TypedDict(
+    "EdgeFallbackShape",
+    {"__typename": Literal["Plan"], "refId": str, "planId": str, "displayName": str},
+)
+
+EdgeProductShape = TypedDict(
+    "EdgeProductShape",
+    {
+        "__typename": Literal["Product"],
+        "refId": str,
+        "displayName": str,
+        "downgradePlan": EdgeFallbackShape | None,
+    },
+)
+
+EdgePlanShape = TypedDict(
+    "EdgePlanShape",
+    {
+        "__typename": Literal["Plan"],
+        "refId": str,
+        "planId": str,
+        "displayName": str,
+        "description": str | None,
+        "product": EdgeProductShape,
+    },
+)
+
+EdgeAddonShape = TypedDict(
+    "EdgeAddonShape", {"__typename": Literal["Addon"], "refId": str, "addonId": str}
+)
+
+EdgeBoughtShape = TypedDict(
+    "EdgeBoughtShape",
+    {"__typename": Literal["SubscriptionAddon"], "quantity": int, "addon": EdgeAddonShape},
+)
+
+EdgePeriodPriceShape = TypedDict(
+    "EdgePeriodPriceShape",
+    {"__typename": Literal["Price"], "billingPeriod": Period, "price": EdgeMoneyShape | None},
+)
+
+EdgePriceShape = TypedDict(
+    "EdgePriceShape",
+    {
+        "__typename": Literal["SubscriptionPrice"],
+        "billingModel": Annotated[str, one_of(BillingModel.values)] | None,
+        "price": EdgePeriodPriceShape,
+    },
+)
+
+EdgeTrialShape = TypedDict(
+    "EdgeTrialShape",
+    {
+        "__typename": Literal["TrialConfiguration"],
+        "trialEndBehavior": Annotated[str, one_of(TrialEnd.values)] | None,
+    },
+)
+
+EdgeSubscriptionShape = TypedDict(
+    "EdgeSubscriptionShape",
+    {
+        "__typename": Literal["CustomerSubscription"],
+        "subscriptionId": str,
+        "refId": str,
+        "status": Annotated[str, one_of(Status.values)],
+        "pricingType": Pricing,
+        "startDate": Instant,
+        "endDate": Instant | None,
+        "cancellationDate": Instant | None,
+        "effectiveEndDate": Instant | None,
+        "trialEndDate": Instant | None,
+        "trialConfiguration": EdgeTrialShape | None,
+        "currentBillingPeriodStart": Instant,
+        "currentBillingPeriodEnd": Instant,
+        "billingPeriod": Period | None,
+        "additionalMetaData": dict[str, str],
+        "totalPrice": None,
+        "customer": EdgeCustomerShape,
+        "payingCustomer": EdgeCustomerShape | None,
+        "resource": EdgeResourceShape | None,
+        "plan": EdgePlanShape,
+        "addons": list[EdgeBoughtShape],
+        "prices": list[EdgePriceShape],
+    },
+)
+
+
+class EdgeSubscriptionsShape(TypedDict):
+    """The subscriptions of a customer that run."""
+
+    getActiveSubscriptions: list[EdgeSubscriptionShape]
 
 
 class ResourceFilters(CamelMixin, serializers.Serializer[Any]):
@@ -36,7 +139,7 @@ class ResourceFilters(CamelMixin, serializers.Serializer[Any]):
 class EdgeSubscriptionsView(ApiView):
     """`/v1/c/{customerId}/subscriptions.json`."""
 
-    @speaks(query=ResourceFilters, answer=dict[str, Any])
+    @speaks(query=ResourceFilters, answer=EdgeSubscriptionsShape)
     def get(self, request: Request, customer_id: str) -> Response:
         """Those in force, after what has taken effect was written down."""
         query = self.read_query()
@@ -61,9 +164,11 @@ class EdgeSubscriptionsView(ApiView):
         return self.answer({"getActiveSubscriptions": [_shown(row, self.now) for row in found]})
 
 
-def _shown(row: Subscription, now: datetime) -> Shape:
+def _shown(row: Subscription, now: datetime) -> EdgeSubscriptionShape:
     """As the operation GetActiveSubscriptionsList answers."""
     period = [wire_instant(at) for at in finding.billing_period_at(row, now)]
+    ends_at = None if row.ends_at is None else wire_instant(row.ends_at)
+    trial_ends_at = None if row.trial_ends_at is None else wire_instant(row.trial_ends_at)
     return {
         "__typename": "CustomerSubscription",
         "subscriptionId": row.public_id,
@@ -71,27 +176,29 @@ def _shown(row: Subscription, now: datetime) -> Shape:
         "status": row.status_at(now).value,
         "pricingType": row.plan_version.pricing_type,
         "startDate": wire_instant(row.started_at),
-        "endDate": row.ends_at and wire_instant(row.ends_at),
-        "cancellationDate": row.ends_at and wire_instant(row.ends_at),
-        "effectiveEndDate": row.ends_at and wire_instant(row.ends_at),
-        "trialEndDate": row.trial_ends_at and wire_instant(row.trial_ends_at),
-        "trialConfiguration": row.trial_ends_at
-        and {"__typename": "TrialConfiguration", "trialEndBehavior": row.trial_end or None},
+        "endDate": ends_at,
+        "cancellationDate": ends_at,
+        "effectiveEndDate": ends_at,
+        "trialEndDate": trial_ends_at,
+        "trialConfiguration": _trial(row),
         "currentBillingPeriodStart": period[0],
         "currentBillingPeriodEnd": period[1],
         "billingPeriod": row.billing_period or None,
         "additionalMetaData": row.metadata,
         "totalPrice": None,
         "customer": _customer(row.customer),
-        "payingCustomer": row.paying_customer and _customer(row.paying_customer),
-        "resource": row.resource
-        and {"__typename": "CustomerResource", "resourceId": row.resource.public_id},
+        "payingCustomer": _customer(row.paying_customer) if row.paying_customer else None,
+        "resource": _resource(row.resource) if row.resource else None,
         "plan": _plan(row),
         "addons": [
             {
                 "__typename": "SubscriptionAddon",
                 "quantity": each.quantity,
-                "addon": {"__typename": "Addon", "refId": each.addon.public_id},
+                "addon": {
+                    "__typename": "Addon",
+                    "refId": each.addon.public_id,
+                    "addonId": each.addon.public_id,
+                },
             }
             for each in row.addons.all()
         ],
@@ -99,7 +206,17 @@ def _shown(row: Subscription, now: datetime) -> Shape:
     }
 
 
-def _customer(customer: Customer) -> Shape:
+def _trial(row: Subscription) -> EdgeTrialShape | None:
+    if row.trial_ends_at is None:
+        return None
+    return {"__typename": "TrialConfiguration", "trialEndBehavior": row.trial_end or None}
+
+
+def _resource(resource: Resource) -> EdgeResourceShape:
+    return {"__typename": "CustomerResource", "resourceId": resource.public_id}
+
+
+def _customer(customer: Customer) -> EdgeCustomerShape:
     return {
         "__typename": "Customer",
         "customerId": customer.public_id,
@@ -107,40 +224,45 @@ def _customer(customer: Customer) -> Shape:
     }
 
 
-def _plan(row: Subscription) -> Shape:
-    fallback: Package | None = row.product.downgrade_plan
+def _plan(row: Subscription) -> EdgePlanShape:
     return {
         "__typename": "Plan",
         "refId": row.plan.public_id,
+        "planId": row.plan.public_id,
         "displayName": row.plan_version.name,
         "description": row.plan_version.description or None,
         "product": {
             "__typename": "Product",
             "refId": row.product.public_id,
             "displayName": row.product.name,
-            "downgradePlan": fallback
-            and {
-                "__typename": "Plan",
-                "refId": fallback.public_id,
-                "displayName": fallback.name,
-            },
+            "downgradePlan": _fallback(row.product.downgrade_plan),
         },
     }
 
 
-def _price(price: Mapping[str, Any], billing_period: str) -> Shape:
-    """A price it was sold at (R10); of a use-based one the model is not kept."""
-    money = {
-        "__typename": "Money",
-        "amount": price["amount"] and Decimal(price["amount"]),
-        "currency": price["currency"],
+def _fallback(plan: Package | None) -> EdgeFallbackShape | None:
+    if plan is None:
+        return None
+    return {
+        "__typename": "Plan",
+        "refId": plan.public_id,
+        "planId": plan.public_id,
+        "displayName": plan.name,
     }
+
+
+def _price(price: Mapping[str, Any], billing_period: str) -> EdgePriceShape:
+    """A price it was sold at (R10); of a use-based one the model is not kept."""
+    money: EdgeMoneyShape | None = None
+    if price["amount"] is not None:
+        amount = Decimal(price["amount"])
+        money = {"__typename": "Money", "amount": amount, "currency": price["currency"]}
     return {
         "__typename": "SubscriptionPrice",
         "billingModel": BillingModel.FLAT_FEE if price["baseCharge"] else None,
         "price": {
             "__typename": "Price",
             "billingPeriod": billing_period or BillingPeriod.MONTHLY,
-            "price": None if price["amount"] is None else money,
+            "price": money,
         },
     }

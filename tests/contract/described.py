@@ -97,7 +97,9 @@ def read_query(operation: Mapping[str, Any], query: QueryDict) -> dict[str, Any]
     Plain parameters that the document does not name, or that are empty, are left out: the API
     ignores them. Those in brackets stay, under the name before the brackets.
     """
-    known = {each["name"]: each for each in operation.get("parameters", []) if each["in"] == "query"}
+    known = {
+        each["name"]: each for each in operation.get("parameters", []) if each["in"] == "query"
+    }
     read: dict[str, Any] = {}
     for name, values in query.lists():
         base, bracket, inner = name.partition("[")

@@ -1,6 +1,7 @@
 """The document we serve, beside the contract of the official clients."""
 
 import json
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,25 @@ def contract() -> Document:
 @cache
 def found() -> list[str]:
     return list(differences(Document(document()), contract()))
+
+
+def loose(schema: Any, place: str = "") -> Iterator[str]:
+    """The parts of a schema that say nothing of what may stand there, by component."""
+    if "$ref" in schema:
+        name = schema["$ref"].split("/")[-1]
+        if name not in place.split(" "):
+            yield from loose(document()["components"]["schemas"][name], f"{place} {name}")
+        return
+    kind, where = schema.get("type", ""), place.rsplit(" ", maxsplit=1)[-1]
+    inner = schema.get("properties") or {}
+    says_more = inner or schema.get("additionalProperties")
+    if not ({"type", "anyOf", "const"} & {*schema}) or ("object" in kind and not says_more):
+        yield where
+    if "array" in kind and "items" not in schema:
+        yield where
+    rest = [schema.get("items"), schema.get("additionalProperties"), *schema.get("anyOf", [])]
+    for part in [*inner.values(), *filter(None, rest)]:
+        yield from loose(part, place)
 
 
 class TestDocument:
@@ -63,6 +83,20 @@ class TestDocument:
         ]
         assert silent == []
         assert without_refusal == ["GET /livez", "GET /readyz"]
+
+    def test_types_every_part_of_every_answer(self):
+        """A test that holds an answer against the document would else see nothing there."""
+        answers = [
+            response["content"]["application/json"]["schema"]
+            for methods in document()["paths"].values()
+            for operation in methods.values()
+            for response in operation["responses"].values()
+            if "application/json" in response.get("content", {})
+        ]
+
+        found = {place for answer in answers for place in loose(answer)}
+
+        assert found == {"Taken", "Nothing"}
 
     def test_is_what_the_address_serves(self, db):
         answer = Client().get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"})

@@ -92,6 +92,51 @@ class TestPaywall:
         ]
         assert shown["currency"]["code"] == "USD"
 
+    def test_shows_prices_in_steps(self, caller):
+        product = a_product(public_id="studio")
+        a_metered_feature(public_id="images")
+        plan = a_plan(public_id="steps", product=product, monthly=None)
+        steps = {
+            "billingModel": "PER_UNIT",
+            "featureId": "images",
+            "tiersMode": "VOLUME",
+            "pricePeriods": [
+                {
+                    "billingPeriod": "MONTHLY",
+                    "tiers": [
+                        {"upTo": 5, "unitPrice": {"amount": 3.5}},
+                        {"flatPrice": {"amount": 1}},
+                    ],
+                }
+            ],
+        }
+        charges = {"pricingType": "PAID", "pricingModels": [steps]}
+        answer = caller.patch("/api/v1/plans/steps", {"charges": charges})
+        assert answer.status_code == 200, answer.content
+        published(plan)
+
+        [plan] = paywall(caller)["plans"]
+
+        [price] = plan["prices"]
+        assert (price["tiersMode"], price["tiers"]) == (
+            "VOLUME",
+            [
+                {
+                    "__typename": "PriceTier",
+                    "upTo": 5,
+                    "unitPrice": {"__typename": "Money", "amount": 3.5, "currency": "USD"},
+                    "flatPrice": None,
+                },
+                {
+                    "__typename": "PriceTier",
+                    "upTo": None,
+                    "unitPrice": None,
+                    "flatPrice": {"__typename": "Money", "amount": 1, "currency": "USD"},
+                },
+            ],
+        )
+        assert price["feature"]["meterType"] == "Incremental"
+
     def test_leaves_out_drafts_other_products_and_what_is_hidden(self, caller, pro):
         a_plan(public_id="draft")
         hidden = a_plan(public_id="hidden")

@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 import time_machine
 
+from catalog import products
+from catalog.models.products import EndSetup
 from tests.builders import (
     NOW,
     a_customer,
@@ -11,6 +13,7 @@ from tests.builders import (
     a_published_plan,
     a_subscription,
 )
+from workspace.actors import SYSTEM
 
 pytestmark = pytest.mark.django_db
 PATH = "/v1/c/acme/subscriptions.json"
@@ -45,10 +48,14 @@ class TestEdgeSubscriptions:
 
         assert (shown["subscriptionId"], shown["status"]) == ("first", "ACTIVE")
         assert shown["customer"]["customerId"] == "acme"
-        assert shown["plan"]["refId"] == "pro"
+        assert (shown["plan"]["refId"], shown["plan"]["planId"]) == ("pro", "pro")
         assert shown["plan"]["product"]["refId"] == "studio"
-        assert [(row["quantity"], row["addon"]["refId"]) for row in shown["addons"]] == [
-            (2, "extra")
+        assert shown["addons"] == [
+            {
+                "__typename": "SubscriptionAddon",
+                "quantity": 2,
+                "addon": {"__typename": "Addon", "refId": "extra", "addonId": "extra"},
+            }
         ]
         assert shown["prices"][0]["price"] == {
             "__typename": "Price",
@@ -56,6 +63,37 @@ class TestEdgeSubscriptions:
             "price": {"__typename": "Money", "amount": 49, "currency": "USD"},
         }
         assert (shown["resource"], shown["endDate"], shown["trialEndDate"]) == (None, None, None)
+
+    def test_shows_trials_resources_and_where_a_subscription_goes_over_to(self, caller):
+        product = a_product("Studio", public_id="studio", multiple_subscriptions=True)
+        free = a_published_plan("Free", public_id="free", product=product)
+        products.update(
+            product_id=product.pk,
+            end_setup=EndSetup.DOWNGRADE_TO_FREE,
+            downgrade_plan=free,
+            actor=SYSTEM,
+            now=NOW,
+        )
+        plan = a_published_plan(
+            public_id="pro",
+            product=product,
+            trial_length=14,
+            trial_unit="DAY",
+            trial_end="CONVERT_TO_PAID",
+        )
+        a_subscription(a_customer(public_id="acme"), plan, resource_id="project-1")
+
+        [shown] = of(caller)
+
+        assert shown["status"] == "IN_TRIAL"
+        assert shown["trialConfiguration"]["trialEndBehavior"] == "CONVERT_TO_PAID"
+        assert shown["resource"]["resourceId"] == "project-1"
+        assert shown["plan"]["product"]["downgradePlan"] == {
+            "__typename": "Plan",
+            "refId": "free",
+            "planId": "free",
+            "displayName": "Free",
+        }
 
     def test_shows_those_of_the_resources_that_are_named(self, caller):
         product = a_product(multiple_subscriptions=True)
