@@ -79,7 +79,8 @@ def _run(name: str, opened: databases.Databases, table: Table, options: argparse
             web.measure(opened, table, web.Sizes(pools, seconds, rounds))
         case "lists":
             customers = options.pools or (1_000_000 if full else 20_000)
-            lists.measure(opened, table, lists.Sizes(customers, rounds))
+            entries = options.entries or (1_000_000 if full else 50_000)
+            lists.measure(opened, table, lists.Sizes(customers, entries, rounds))
         case "catalog":
             subscriptions = options.pools or (100_000 if full else 2_000)
             packages, versions = (200, 50) if full else (20, 10)

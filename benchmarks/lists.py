@@ -1,9 +1,14 @@
-"""W4: pages and lists among many customers, beside the same where one page holds them all."""
+"""W4: pages and lists among many customers, and of a pool with a long ledger.
+
+Each beside the same where one page holds everything there is.
+"""
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db import connection
 from django.test import Client
@@ -14,39 +19,113 @@ from django.utils import timezone
 from benchmarks import filling
 from benchmarks.databases import Databases
 from benchmarks.figures import Figure, Table
-from credits.models import Pool
+from catalog.models import Feature
+from credits import chapters, consumption, grants
+from credits.admin.words import balance_url, forecast_url
+from credits.book import GrantType
+from credits.consumption import Demand
+from credits.grants import Gift
+from credits.models import LedgerEntry, Pool
+from tests.builders import a_metered_feature
 from workspace import keys
-from workspace.actors import SYSTEM
+from workspace.actors import SYSTEM, Actor, ActorKind
 from workspace.models import KeyKind, User
 
 A_PAGE = 25
+FEW = 2 * A_PAGE
+AT_ONCE = 1_000
+DAYS = 25  # of use, all in the running month
+A_PERSON = Actor(ActorKind.USER, "1", "Somebody")
 WARM_UP = 3
 CALLS = 15
 HOST = "127.0.0.1"
 
 Asked = Callable[[], int]
 """One request; the status of its answer."""
+Pages = Mapping[str, Asked]
+"""What is asked for, by name."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Customers, each with a subscription and a pool; how often all is measured."""
+    """Customers, each with a subscription and a pool; entries of a long ledger; rounds."""
 
     customers: int
+    entries: int
     rounds: int
 
 
 def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
-    """Ask for each page before and after the customers are there."""
+    """Ask for each page before and after the customers, or the entries, are there."""
+    person = _somebody()
+    _of_a_long_ledger(databases, table, sizes, person)
     pool = filling.a_pool(timezone.now())
-    filling.copy_customer(pool.customer, A_PAGE)
-    pages = _pages(pool)
-    few = {name: PageTimes(ask, sizes.rounds) for name, ask in pages.items()}
-    filling.copy_customer(pool.customer, sizes.customers - A_PAGE, first=A_PAGE + 1)
+    filling.copy_customer(pool.customer, FEW)
+    pages = _pages(pool, person)
+    few = _times(pages, sizes)
+    filling.copy_customer(pool.customer, sizes.customers - FEW, first=FEW + 1)
     databases.settle()
+    _compare(table, pages, few, sizes, "W4")
+
+
+def _of_a_long_ledger(databases: Databases, table: Table, sizes: Sizes, person: Client) -> None:
+    """The same of the pages of one pool."""
+    first = timezone.now() - timedelta(days=DAYS)
+    pool = filling.a_pool(first)
+    names = ("Images", "Films", "Texts")
+    features = [a_metered_feature(name, event_name=name.lower()) for name in names]
+    _use(pool, features, A_PAGE, first, first + timedelta(days=DAYS / 2))
+    pages = _pages_of(pool, features[0], person)
+    few = _times(pages, sizes)
+    _use(pool, features, sizes.entries, first + timedelta(days=DAYS / 2), timezone.now())
+    started = time.monotonic()
+    done = chapters.sum_up_due(until=started + 3600)
+    table.note(f"{done} chapters were added up in {time.monotonic() - started:.1f} s")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    databases.settle()
+    _compare(table, pages, few, sizes, f"W4 {sizes.entries:,} entries:")
+
+
+def _use(
+    pool: Pool, features: Sequence[Feature], entries: int, start: datetime, end: datetime
+) -> None:
+    """Use a pool till it has so many entries, evenly from `start` to `end`, by the real verbs.
+
+    A person takes something away now and then, and gives something.
+    """
+    batches = -(-entries // AT_ONCE)
+    for batch in range(batches):
+        now = start + (end - start) * batch / batches
+        count = min(AT_ONCE, entries - batch * AT_ONCE)
+        demands = [
+            Demand(
+                Decimal(1),
+                f"{now} {number}",
+                now,
+                feature_id=features[number % len(features)].pk if number % 4 else None,
+                dimensions={"model": f"model {number % 7}"},
+            )
+            for number in range(count)
+        ]
+        consumption.consume_several(pool_id=pool.pk, demands=demands, actor=SYSTEM, now=now)
+        if batch % 100 == 0:
+            taken = Demand(Decimal(1), f"{now} by hand", now, reason="Refund")
+            consumption.consume(pool_id=pool.pk, demand=taken, actor=A_PERSON, now=now)
+            gift = Gift(type=GrantType.PROMOTIONAL, amount=Decimal(9), name="Thanks", priority=99)
+            grants.grant(pool_id=pool.pk, gift=gift, actor=A_PERSON, now=now)
+
+
+def _times(pages: Pages, sizes: Sizes) -> "dict[str, PageTimes]":
+    return {name: PageTimes(ask, sizes.rounds) for name, ask in pages.items()}
+
+
+def _compare(
+    table: Table, pages: Pages, few: "dict[str, PageTimes]", sizes: Sizes, title: str
+) -> None:
     for name, ask in pages.items():
         many = PageTimes(ask, sizes.rounds)
-        table.add(many.beside(few[name], f"W4 {name}"))
+        table.add(many.beside(few[name], f"{title} {name}"))
 
 
 class PageTimes:
@@ -78,11 +157,51 @@ class PageTimes:
         return statistics.median(taken) * 1000
 
 
-def _pages(pool: Pool) -> Mapping[str, Asked]:
-    """Screens and lists of the API, by name."""
-    customer = pool.customer
+def _somebody() -> Client:
+    """The browser of an administrator."""
     person = Client(headers={"host": HOST})
     person.force_login(User.objects.create_superuser("benchmark", password=None))
+    return person
+
+
+def _pages_of(pool: Pool, feature: Feature, person: Client) -> Pages:
+    """Screens of one pool."""
+    tab = reverse("admin:credits_customer_credits", args=[pool.customer_id])
+    why, forecast = balance_url(pool), forecast_url(pool)
+    granted = LedgerEntry.objects.filter(pool=pool, type="CREDITS_GRANTED").latest("number")
+    past = timezone.now() - timedelta(days=DAYS - 1)
+    day = f"{past:%Y-%m-%d}"
+
+    def screen(address: str, **query: str) -> Asked:
+        return lambda: person.get(address, query).status_code
+
+    return {
+        "credits": screen(tab),
+        "credits, chart of a day": screen(tab, range="day"),
+        "credits, chart of a year": screen(tab, range="year"),
+        "credits, chart by dimension": screen(tab, by="model"),
+        "credits, all grants": screen(tab, grants="all"),
+        "credits, grants in ledger": screen(tab, type="CREDITS_GRANTED"),
+        "credits, none expired": screen(tab, type="CREDITS_EXPIRED"),
+        "credits, a feature in ledger": screen(tab, source=f"feature:{feature.public_id}"),
+        "credits, top-ups in ledger": screen(tab, source="top-up"),
+        "credits, a past day in ledger": screen(tab, since=day, until=day),
+        "why": screen(why),
+        "why, last period": screen(why, span="last"),
+        "why, 7 days": screen(why, span="week"),
+        "why, as known": screen(why, view="known"),
+        "why, of a past instant": screen(why, since="2020-01-01", until=day),
+        "why, entries of a feature": screen(why, open=f"used-{feature.pk}"),
+        "why, entries of people": screen(why, open="taken"),
+        "why, a grant": screen(why, open=f"granted-{granted.number}"),
+        "forecast": screen(forecast),
+        "usage": screen(reverse("admin:credits_customer_usage", args=[pool.customer_id])),
+    }
+
+
+def _pages(pool: Pool, person: Client) -> Pages:
+    """Screens and lists of the API, by name."""
+    customer = pool.customer
     key = keys.create(name="Benchmark", kind=KeyKind.FULL, actor=SYSTEM, now=timezone.now()).raw
     application = Client(headers={"host": HOST, "X-API-KEY": key})
 
@@ -99,7 +218,7 @@ def _pages(pool: Pool) -> Mapping[str, Asked]:
     return {
         "home": screen(reverse("admin:index")),
         "customers": screen(customers),
-        "customers, page 50": screen(customers, p="50"),
+        "customers, page 2": screen(customers, p="2"),
         "customers, archived": screen(customers, status="archived"),
         "customers, search an ID": screen(customers, q=customer.public_id),
         "customers, search what all have": screen(customers, q="acme"),

@@ -51,6 +51,7 @@ STIPEND_SWEEPS = [
     "subscriptions.tasks.roll_out",
     "subscriptions.tasks.preview_impacts",
     "credits.tasks.sweep",
+    "credits.tasks.sum_up_chapters",
     "credits.tasks.carry_out_bulk_changes",
     "workspace.tasks.tidy_up",
 ]

@@ -1,14 +1,14 @@
 """Credits used over time, as screens chart them: whole steps up to now, small ones joined."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from catalog.amounts import ZERO
-from credits import series
+from credits import chapters, series
 from credits.models import Consumption, Pool
 from credits.series import Step
 from subscriptions import periods
@@ -60,26 +60,43 @@ class UsageOverTime:
 
 
 def over_time(row: Pool, start: datetime, end: datetime, *, dimension: str = "") -> UsageOverTime:
-    """What was used of a pool in [start, end), by feature or by a `dimension`; one query.
+    """What was used of a pool in [start, end), by feature or by a `dimension`.
+
+    One query, in a long ledger three.
+
+    Args:
+        start: a full hour, like `end`.
 
     Raises:
         RangeTooLong: nobody could look at so many steps.
     """
     steps = tuple(series.steps_of(start, end))
+    step = series.step_for(start, end)
+    amounts: dict[str, dict[datetime, Decimal]] = defaultdict(lambda: dict.fromkeys(steps, ZERO))
+    for name, at, amount in _use(row, start, end, dimension):
+        amounts[name][at] += amount
+    parts = [Part(name, tuple(stack.values())) for name, stack in amounts.items()]
+    others = OTHER_VALUES if dimension else OTHER_FEATURES
+    return UsageOverTime(step, steps, _largest([part for part in parts if part.total], others))
+
+
+def _use(
+    row: Pool, start: datetime, end: datetime, dimension: str
+) -> Iterator[tuple[str, datetime, Decimal]]:
+    """Names, steps and amounts, in no order; from sums of chapters as far as these go."""
+    after = 0 if dimension else chapters.summed_up_to(row.pk, row.last_entry_number)
+    if after:
+        truncate = series.TRUNCATE[series.step_for(start, end)]
+        for used in chapters.use(row.pk, after=after, start=start, end=end, truncate=truncate):
+            yield used.feature_name or DIRECT, used.at, used.amount
+        return
     keys = [dimension] if dimension else []
-    amounts: dict[str, list[Decimal]] = defaultdict(lambda: [ZERO] * len(steps))
     for found in series.of_credits([row.pk], start=start, end=end, keys=keys):
         name = found.feature_name or DIRECT
         if dimension:
             name = found.tags[0] or f"Without {dimension}"
-        stack = amounts[name]
-        for place, (_, amount, _) in enumerate(found.points):
-            stack[place] += amount
-    parts = [Part(name, tuple(stack)) for name, stack in amounts.items()]
-    others = OTHER_VALUES if dimension else OTHER_FEATURES
-    return UsageOverTime(
-        series.step_for(start, end), steps, _largest([part for part in parts if part.total], others)
-    )
+        for at, amount, _ in found.points:
+            yield name, at, amount
 
 
 def span(reach: Reach, now: datetime) -> tuple[datetime, datetime]:

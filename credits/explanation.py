@@ -1,8 +1,8 @@
 """Why a balance is what it is: what came, what went, and what is left (R43, R52).
 
 From the balance before an instant to the balance before another one, all that moved between
-them in lines that add up exactly. The database adds; however long the ledger, a few rows come
-back. What time did and nobody has written down yet counts too.
+them in lines that add up exactly. The database adds, chapter by chapter; however long the
+ledger, a few rows come back. What time did and nobody has written down yet counts too.
 """
 
 from collections import defaultdict
@@ -13,15 +13,15 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
-from credits import past, reasons
+from credits import chapters, past, reasons
 from credits.book import ZERO, Entry, EntryType, PoolState
 from credits.models import LedgerEntry
+from credits.models.ledger import NO_USE
 from credits.past import Mark
 from credits.reasons import Reason
 from subscriptions import periods
-from workspace.actors import ActorKind
 
 MOST_GRANTS = 20
 """So many grants have a line each; earlier ones share one."""
@@ -118,7 +118,7 @@ class Explanation:
 def explain(
     state: PoolState, *, since: datetime, until: datetime, as_known: bool = False
 ) -> Explanation:
-    """What moved in [since, until); four queries, however much it was.
+    """What moved in [since, until); six queries at most, however much it was.
 
     Args:
         state: the pool brought up to the present; `until` is not later than just after it.
@@ -173,35 +173,16 @@ Sums = dict[Key, tuple[Decimal, int, str]]
 
 
 def _written_sums(state: PoolState, span: Span) -> Sums:
-    """By line, what was written within `span`; grants still together. One query."""
-    rows = (
-        written(state, span)
-        .values_list("type", "consumption__feature", "consumption__feature__name")
-        .annotate(
-            total=Sum("amount"),
-            entries=Count("pk"),
-            taken=Sum("amount", filter=BY_PEOPLE, default=ZERO),
-            takings=Count("pk", filter=BY_PEOPLE),
-        )
-        .order_by()
-    )
+    """By line, what was written within `span`; grants still together."""
     sums: Sums = defaultdict(lambda: (ZERO, 0, ""))
-    for type_, feature_id, name, total, count, taken, takings in rows:
-        kind = KINDS[EntryType(type_)]
-        parts = [(Key(kind, feature_id), total, count)]
-        if kind == Kind.USED and takings:
-            parts = [
-                (Key(Kind.TAKEN), taken, takings),
-                (Key(kind, feature_id), total - taken, count - takings),
-            ]
-        for key, amount, number in parts:
-            if number:
-                known = sums[key]
-                sums[key] = known[0] + amount, known[1] + number, name or ""
+    for total in chapters.totals(
+        state.pk, after=span.after.number, until=_last_written(state, span)
+    ):
+        kind = Kind.TAKEN if total.by_people else KINDS[total.type]
+        key = Key(kind, None if total.by_people else total.feature_id)
+        amount, count, _ = sums[key]
+        sums[key] = amount + total.amount, count + total.entries, total.feature_name or ""
     return sums
-
-
-BY_PEOPLE = Q(type=EntryType.CONSUMED, actor_kind=ActorKind.USER)
 
 
 def _grant_lines(
@@ -218,7 +199,7 @@ def _grant_lines(
         if entry.type == EntryType.GRANTED
     }
     missing = max(0, MOST_GRANTS - len(found))
-    rows = written(state, span).filter(type=EntryType.GRANTED).select_related("grant")
+    rows = written(state, span).filter(NO_USE, type=EntryType.GRANTED).select_related("grant")
     found |= {row.number: row for row in rows.order_by("-number")[:missing]}
     chosen = [found[number] for number in sorted(found, reverse=True)[:MOST_GRANTS]]
     lines = [Line(Key(Kind.GRANTED, each.number), each.amount, 1, each) for each in chosen]
@@ -230,8 +211,12 @@ def _grant_lines(
 
 def written(state: PoolState, span: Span) -> QuerySet[LedgerEntry]:
     """The entries of `span` that stand in the ledger."""
-    last = min(span.until.number, state.last_entry_number)
+    last = _last_written(state, span)
     return LedgerEntry.objects.filter(pool=state.pk, number__gt=span.after.number, number__lte=last)
+
+
+def _last_written(state: PoolState, span: Span) -> int:
+    return min(span.until.number, state.last_entry_number)
 
 
 def numbered(state: PoolState, span: Span) -> list[tuple[int, Entry]]:
@@ -278,10 +263,21 @@ def proofs(
         for number, entry in reversed(numbered(state, explanation.span))
         if _tells(line.key, number, entry) and (before is None or number < before)
     ]
-    rows = written(state, explanation.span).filter(_told_by(line.key))
+    rows = LedgerEntry.objects.filter(_told_by(line.key), pool=state.pk)
+    rows = rows.select_related(*reasons.READ_WITH)
+    after, until = explanation.span.after.number, _last_written(state, explanation.span)
     if before is not None:
-        rows = rows.filter(number__lt=before)
-    found += rows.select_related(*reasons.READ_WITH).order_by("-number")[: size + 1]
+        until = min(until, before - 1)
+    if line.key.kind in (Kind.USED, Kind.TAKEN):
+        only = Q(type=EntryType.CONSUMED.value, by_people=line.key.kind == Kind.TAKEN)
+        if line.key.kind == Kind.USED:
+            only &= Q(feature=line.key.about)
+        found += chapters.latest(
+            rows, pool_id=state.pk, only=only, at_most=size + 1, after=after, until=until
+        )
+    else:
+        rows = rows.filter(number__gt=after, number__lte=until)
+        found += rows.order_by("-number")[: size + 1]
     page = found[:size]
     partners = _partners(state, page)
     return Proofs(
@@ -294,14 +290,14 @@ def _told_by(key: Key) -> Q:
     """Which entries of the ledger a line adds up."""
     match key.kind:
         case Kind.TAKEN:
-            return BY_PEOPLE
+            return chapters.BY_PEOPLE
         case Kind.USED:
-            return Q(type=EntryType.CONSUMED, consumption__feature=key.about) & ~BY_PEOPLE
+            return Q(type=EntryType.CONSUMED, consumption__feature=key.about) & ~chapters.BY_PEOPLE
         case Kind.GRANTED:
             return Q(number=key.about)
         case Kind.EARLIER:
-            return Q(type=EntryType.GRANTED)
-    return Q(type__in=[type_ for type_, kind in KINDS.items() if kind == key.kind])
+            return Q(NO_USE, type=EntryType.GRANTED)
+    return Q(NO_USE, type__in=[type_ for type_, kind in KINDS.items() if kind == key.kind])
 
 
 def _tells(key: Key, number: int, entry: Entry) -> bool:

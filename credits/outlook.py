@@ -3,16 +3,18 @@
 Nothing is locked and nothing is written.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import TruncDay
 
 from catalog.amounts import ZERO, rounded
 from catalog.models import ConsumptionMapping, Package, PackageVersion
-from credits import changes, timeline
+from credits import changes, chapters, timeline
 from credits.book import PoolState
 from credits.forecast import DAY, Use
 from credits.models import Consumption, ConsumptionKind, Pool
@@ -24,6 +26,7 @@ from subscriptions.models import Subscription, SubscriptionAddon
 from subscriptions.models.subscriptions import SubscriptionQuerySet
 from workspace.actors import ActorKind
 
+HOUR = timedelta(hours=1)
 LOOKED_BACK = timedelta(days=30)
 
 
@@ -138,16 +141,30 @@ def under(plans: Draft, row: Pool, state: PoolState, now: datetime) -> PoolState
 
 
 def habits(row: Pool, *, now: datetime, plans: Draft | None = None) -> Habits:
-    """How the pool was used lately, at the prices of a draft if one is given; one query.
+    """How the pool was used lately, at the prices of a draft if one is given.
 
-    What people took away is no habit (R50).
+    What people took away is no habit (R50). One query; in a long ledger four small ones,
+    unless a draft is given.
     """
     over = min(LOOKED_BACK, max(now - row.created_at, DAY))
+    after = chapters.summed_up_to(row.pk, row.last_entry_number) if plans is None else 0
+    parts = (
+        _parts_by_sums(row, now - over, now, after)
+        if after
+        else _parts(_used(row).filter(used_at__gt=now - over, used_at__lte=now), plans)
+    )
+    parts.sort(key=lambda part: (-part.amount, part.feature))
+    return Habits(over, tuple(parts))
+
+
+def _used(row: Pool) -> QuerySet[Consumption]:
     by_people = Q(kind=ConsumptionKind.DIRECT, actor_kind=ActorKind.USER)
-    used = Consumption.objects.filter(pool=row, used_at__gt=now - over, used_at__lte=now)
+    return Consumption.objects.filter(pool=row).exclude(by_people)
+
+
+def _parts(used: QuerySet[Consumption], plans: Draft | None) -> list[Habit]:
     rows = (
-        used.exclude(by_people)
-        .values_list("feature", "feature__name")
+        used.values_list("feature", "feature__name")
         .annotate(
             cost=Sum("amount"),
             total=Sum("units", default=ZERO),
@@ -163,8 +180,24 @@ def habits(row: Pool, *, now: datetime, plans: Draft | None = None) -> Habits:
             price = plans.prices.get(feature_id)
             part = _repriced(part, price, total if uses == counted else None)
         parts.append(part)
-    parts.sort(key=lambda part: (-part.amount, part.feature))
-    return Habits(over, tuple(parts))
+    return parts
+
+
+def _parts_by_sums(row: Pool, since: datetime, until: datetime, after: int) -> list[Habit]:
+    """Use above `since` up to `until`: of full hours by sums of chapters, else one by one."""
+    first, last = _hour(since) + HOUR, _hour(until)
+    amounts: dict[str, Decimal] = defaultdict(Decimal)
+    for used in chapters.use(row.pk, after=after, start=first, end=last, truncate=TruncDay):
+        if not used.by_people:
+            amounts[used.feature_name or ""] += used.amount
+    edges = Q(used_at__gt=since, used_at__lt=first) | Q(used_at__gte=last, used_at__lte=until)
+    for part in _parts(_used(row).filter(edges), None):
+        amounts[part.feature] += part.amount
+    return [Habit(feature, amount) for feature, amount in amounts.items()]
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def _repriced(part: Habit, price: ConsumptionMapping | None, units: Decimal | None) -> Habit:

@@ -9,12 +9,13 @@ reported late (R38) burns when it is processed, so it changes neither answer abo
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from django.db.models import Count, Q, Sum
 
+from credits import chapters
 from credits.book import ENDING, USING, ZERO, Entry, EntryType, PoolState
 from credits.models import LedgerEntry
 
@@ -103,8 +104,12 @@ def held(state: PoolState, *, at: datetime, known_at: datetime | None = None) ->
 
 def _last_written(state: PoolState, at: datetime, known_at: datetime | None) -> Mark:
     # Not beyond what `state` knows: a worker may be writing at this moment.
+    last = state.last_entry_number
     entries = LedgerEntry.objects.filter(
-        pool=state.pk, number__lte=state.last_entry_number, effective_at__lte=at
+        chapters.bounds(state.pk, last, until=at + timedelta.resolution),
+        pool=state.pk,
+        number__lte=last,
+        effective_at__lte=at,
     )
     if known_at is not None:
         entries = entries.filter(recorded_at__lte=known_at)

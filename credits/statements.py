@@ -9,8 +9,10 @@ from enum import StrEnum
 from django.db.models import Q
 
 from catalog.models import Feature
+from credits import chapters
 from credits.book import Entry, EntryType, GrantType, PoolState
 from credits.models import ConsumptionKind, Grant, GrantSource, LedgerEntry, Pool
+from credits.models.ledger import NO_USE
 from credits.summaries import source_of
 from workspace.actors import SYSTEM
 
@@ -52,7 +54,7 @@ ORIGINS = {
 }
 """What they are called on screens."""
 
-_FROM_GRANTS = Q(consumption=None)
+_FROM_GRANTS = Q(NO_USE, consumption=None)
 _FROM_ADDONS = Q(grant__source_type=GrantSource.ADDON_ENTITLEMENT)
 _RECURRING = _FROM_GRANTS & Q(grant__type=GrantType.RECURRING.value)
 CONDITIONS = {
@@ -179,13 +181,13 @@ def _written(
     row: Pool, only: Filter, *, before: int | None, after: int | None, at_most: int
 ) -> list[EntryLine]:
     # Not beyond what `row` knows: a worker may be writing at this moment.
-    rows = LedgerEntry.objects.filter(pool=row, number__lte=row.last_entry_number)
-    if before is not None:
-        rows = rows.filter(number__lt=before)
-    elif after is not None:
-        rows = rows.filter(number__gt=after)
+    last = row.last_entry_number
+    rows = LedgerEntry.objects.filter(pool=row).select_related("grant", "consumption__feature")
+    rows = rows.filter(chapters.bounds(row.pk, last, since=only.since, until=only.until))
     if only.type is not None:
         rows = rows.filter(type=only.type.value)
+        if only.type != EntryType.CONSUMED:
+            rows = rows.filter(NO_USE)
     if only.origin is not None:
         rows = rows.filter(CONDITIONS[only.origin])
     if only.feature_id is not None:
@@ -194,9 +196,16 @@ def _written(
         rows = rows.filter(effective_at__gte=only.since)
     if only.until is not None:
         rows = rows.filter(effective_at__lt=only.until)
-    upwards = before is None and after is not None
-    rows = rows.order_by("number" if upwards else "-number")
-    return _lines(rows.select_related("grant", "consumption__feature")[:at_most])
+    if before is None and after is not None:
+        later = rows.filter(number__gt=after, number__lte=last)
+        return _lines(later.order_by("number")[:at_most])
+    until = last if before is None else min(last, before - 1)
+    if only.origin == Origin.DIRECT or only.feature_id is not None:
+        cause = Q(type=EntryType.CONSUMED.value, feature=only.feature_id)
+        return _lines(
+            chapters.latest(rows, pool_id=row.pk, only=cause, at_most=at_most, after=0, until=until)
+        )
+    return _lines(rows.filter(number__lte=until).order_by("-number")[:at_most])
 
 
 def _lines(rows: Iterable[LedgerEntry]) -> list[EntryLine]:

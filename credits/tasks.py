@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from credits import bulk, resets
+from credits import bulk, chapters, resets
 from credits.models import BulkRun, BulkStatus
 from workspace import runs
 
@@ -19,6 +19,11 @@ def sweep() -> str:
     return f"{done.written} pools written, {done.set_aside} set aside" + (
         ", more are due" if done.more else ""
     )
+
+
+def sum_up_chapters() -> str:
+    """Add up chapters of ledgers that are full, and say how many; readers manage without."""
+    return f"{chapters.sum_up_due(until=runs.deadline())} chapters added up"
 
 
 def carry_out_bulk_changes(now: datetime | None = None) -> int:

@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 from django.db import connection, transaction
 from django.db.models import Count, Max, Min, Q, Sum
 
-from credits import pools, timeline
+from credits import chapters, pools, timeline
 from credits.book import USING, ZERO, EntryType, GrantType, ScheduleState, Stage
-from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule
+from credits.models import ChapterSum, Consumption, Grant, LedgerEntry, Pool, Schedule
 from credits.models.grants import SPENT
 from workspace import functions, triggers
 
@@ -56,6 +56,7 @@ class Rule(StrEnum):
     MARK = "a mark is what was granted in its period"
     NEXT_CHANGE = "the next change is not noted later than it comes"
     OUTLOOK = "a pool says what its schedules in force say"
+    CHAPTERS = "the sums of chapters are those of their entries"
 
 
 @dataclass(slots=True, frozen=True)
@@ -497,6 +498,19 @@ def _limits(schedules: Iterable[ScheduleState]) -> tuple[bool, bool, bool]:
     )
 
 
+# Sums that readers believe
+
+
+def _check_chapters(rows: Sequence[Pool], now: datetime) -> Iterator[Fault]:
+    """What was added up says the same as the entries, by cause."""
+    ids = [row.pk for row in rows]
+    covered = ChapterSum.objects.filter(pool__in=ids).order_by("pool").values_list("pool")
+    for pool_id, last in covered.annotate(last=Max("ends_with")):
+        for cause in chapters.differences(pool_id, last):
+            detail = f"Up to entry {last} the sums of {cause.type} are wrong."
+            yield Fault(Rule.CHAPTERS, detail, pool_id)
+
+
 CHECKS: tuple[Callable[[Sequence[Pool], datetime], Iterator[Fault]], ...] = (
     _check_chain,
     _check_grants,
@@ -506,6 +520,7 @@ CHECKS: tuple[Callable[[Sequence[Pool], datetime], Iterator[Fault]], ...] = (
     _check_periods,
     _check_marks,
     _check_outlook,
+    _check_chapters,
 )
 
 

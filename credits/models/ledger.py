@@ -1,11 +1,35 @@
 """The ledger: every change of every pool, for ever (R52)."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
+from django.db.models.lookups import Exact
 
 from catalog.amounts import AmountField
 from credits.book import EntryType
 from workspace.actors import ActorKind
+
+CHAPTER = 2_000
+"""So many consecutive entries of a pool are a chapter; the last of each is found by index."""
+
+
+class EndsChapter(Func):
+    """Whether the entry of that number is the last of its chapter.
+
+    The length stands in the text of the statement, so any plan can use the index.
+    """
+
+    template = f"(%(expressions)s %%%% {CHAPTER} = 0)"
+    output_field = models.BooleanField()
+
+
+class IsNoUse(Func):
+    """Whether an entry of that type is something else than use: few are, found by index."""
+
+    template = f"(NOT %(expressions)s = '{EntryType.CONSUMED.value}')"
+    output_field = models.BooleanField()
+
+
+NO_USE = IsNoUse("type")
 
 
 class LedgerEntry(models.Model):
@@ -35,6 +59,18 @@ class LedgerEntry(models.Model):
     class Meta:
         ordering = ["pool_id", "number"]
         verbose_name_plural = "ledger entries"
+        indexes = [
+            models.Index(
+                fields=["pool", "number"],
+                condition=Q(Exact(F("number") % CHAPTER, 0)),
+                name="ends_of_chapters",
+            ),
+            models.Index(
+                fields=["pool", "number"],
+                condition=~Q(type=EntryType.CONSUMED.value),
+                name="entries_other_than_use",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["pool", "number"], name="one_entry_per_number"),
             models.CheckConstraint(
@@ -50,3 +86,36 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"entry {self.number}"
+
+
+class ChapterSum(models.Model):
+    """What entries of one chapter come to that tell the same; written once, by `chapters`.
+
+    The chapter is that which the entry `ends_with` ends. Only use has a feature, is taken
+    `by_people` (R50), or has an hour in which it was used (in UTC). `place` counts the sums of
+    a chapter from 0, in an order that its entries give.
+    """
+
+    pool = models.ForeignKey("credits.Pool", models.PROTECT, related_name="+", db_index=False)
+    ends_with = models.BigIntegerField()
+    place = models.PositiveIntegerField()
+    type = models.CharField(max_length=40, choices=[(kind.value, kind.value) for kind in EntryType])
+    by_people = models.BooleanField()
+    feature = models.ForeignKey(
+        "catalog.Feature", models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    used_in = models.DateTimeField(null=True)
+    amount = AmountField()
+    entries = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["pool_id", "ends_with", "place"]
+        indexes = [models.Index(fields=["pool", "used_in"], name="sums_by_hour_of_use")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pool", "ends_with", "place"], name="a_chapter_is_summed_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entries} entries up to {self.ends_with}"
