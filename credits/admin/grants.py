@@ -13,7 +13,7 @@ from unfold.paginator import InfinitePaginator
 
 from credits import grants, summaries
 from credits.admin.forms import EditGrantForm, RevokeForm, edited, fields_named_as_here
-from credits.admin.words import cost_of, pool_url, state_of, type_of, units
+from credits.admin.words import cost_of, pool_url, state_of, type_of, units, way_to
 from credits.models import Grant, GrantStatus, Pool
 from credits.summaries import GrantLine
 from subscriptions import searching
@@ -129,6 +129,10 @@ class GrantAdmin(ChosenForBulk, ReadOnly, WorkspaceAdmin):
             for key in rows.values_list("pk", flat=True)[:MOST_FOUND]
         }
         return queryset.filter(pk__in=keys), False
+
+    def crumbs(self, obj: Grant) -> list[Link]:
+        """By its pool."""
+        return [*way_to(obj.pool), Link(obj.name, self.object_url(obj))]
 
     def badges(self, obj: Grant) -> list[Badge]:
         """Its state now, whatever was written down."""

@@ -21,12 +21,12 @@ from credits.admin.customer_entities import EntitiesPage
 from credits.admin.customer_usage import UsagePage
 from credits.admin.explaining import BalancePage
 from credits.admin.forecasting import ForecastPage
-from credits.admin.words import ago, name_of, pool_url
+from credits.admin.words import ago, name_of, pool_url, way_to
 from credits.models import Pool
 from subscriptions import searching
 from subscriptions.models import Customer
 from workspace.actors import Actor
-from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin, button
+from workspace.admin.base import Badge, Link, ObjectPage, ReadOnly, WorkspaceAdmin, button
 from workspace.admin.home import bounded_count
 from workspace.admin.pages import bound
 from workspace.templatetags.stipend import credits as in_digits
@@ -220,6 +220,10 @@ class PoolAdmin(ReadOnly, WorkspaceAdmin):
     def object_title(self, obj: Pool) -> str:
         """Whose it is."""
         return name_of(obj)
+
+    def crumbs(self, obj: Pool) -> list[Link]:
+        """By its customer."""
+        return way_to(obj)
 
     def change_view(
         self,

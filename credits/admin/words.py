@@ -13,7 +13,7 @@ from credits.entitlement_usage import UsageLine
 from credits.models import Grant, GrantStatus, Pool
 from credits.summaries import GrantLine
 from subscriptions.models import Customer, Resource
-from workspace.admin.base import Badge
+from workspace.admin.base import Badge, Link
 from workspace.templatetags.stipend import NOTHING
 from workspace.templatetags.stipend import credits as in_digits
 
@@ -44,6 +44,19 @@ def credits_url(
 def pool_url(pool: Pool) -> str:
     """Where a pool is shown."""
     return credits_url(pool.customer_id, pool.credit_type, pool.resource)
+
+
+def way_to(pool: Pool) -> list[Link]:
+    """To a pool by its customer: links for the head of a page."""
+    kind = pool.credit_type.name
+    return [
+        Link("Customers", reverse("admin:subscriptions_customer_changelist")),
+        Link(
+            str(pool.customer),
+            reverse("admin:subscriptions_customer_change", args=[pool.customer_id]),
+        ),
+        Link(f"{kind}, {pool.resource.public_id}" if pool.resource else kind, pool_url(pool)),
+    ]
 
 
 def balance_url(pool: Pool) -> str:

@@ -197,6 +197,10 @@ class WorkspaceAdmin(ModelAdmin):
         """The states beside the heading."""
         return ()
 
+    def crumbs(self, obj: Any) -> Sequence[Link]:
+        """The way to the object; without, by app, list and title."""
+        return ()
+
     def activity_of(self, obj: Any) -> ActivityQuerySet:
         """What its Activity tab shows."""
         return activity.for_subject(*activity.subject_of(obj))
@@ -268,6 +272,7 @@ class WorkspaceAdmin(ModelAdmin):
     def object_context(self, request: HttpRequest, obj: Any, current: str) -> dict[str, Any]:
         """What the head of every page of an object shows; `current` is the page's name."""
         offered = self._offered(request, obj)
+        request.crumbs = self.crumbs(obj)  # type: ignore[attr-defined]  # for the header
         return {
             "object_title": self.object_title(obj),
             "object_id": self.object_id(obj),

@@ -4,9 +4,11 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import escape
 from django_q.models import Task
 
 from credits import resets
+from credits.admin.words import pool_url
 from credits.models import Pool
 from tests.builders import a_customer
 from tests.credits.admin.conftest import ADJUSTERS, EVERYBODY, ONLOOKERS
@@ -140,6 +142,22 @@ class TestPoolAdmin:
         answer = reader.get(f"/admin/credits/pool/{pool.pk}/change/", follow=True)
 
         assert answer.context["pool"] == pool
+
+    @pytest.mark.parametrize("name", ["balance", "forecast"])
+    def test_leads_to_its_pages_by_the_customer(self, reader, name):
+        pool = granted(a_pool(a_customer("Acme")), 10).pool
+
+        head = reader.get(f"/admin/credits/pool/{pool.pk}/{name}/").text.partition("<main")[0]
+
+        way = [
+            'href="/admin/subscriptions/customer/"',
+            f'href="/admin/subscriptions/customer/{pool.customer_id}/change/"',
+            f'href="{escape(pool_url(pool))}"',
+        ]
+        places = [head.find(link) for link in way]
+        assert -1 not in places
+        assert places[1:] == sorted(places[1:])
+        assert f"Pool {pool.pk}" not in head
 
     def test_lists_all_balances(self, reader):
         pool = a_pool_of_a_plan()
