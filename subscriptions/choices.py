@@ -407,17 +407,36 @@ def prices_of(
 
     Prices of the billing period; of a package that has none for it, those it has.
     """
-    addon_ids: dict[int, str | None] = {} if plan_version is None else {plan_version.pk: None}
-    addon_ids |= {row.version_id: row.addon.public_id for row in addons}
-    charges: dict[int, list[Charge]] = {version_id: [] for version_id in addon_ids}
-    rows = Charge.objects.filter(version_id__in=charges).select_related("feature")
-    for charge in rows.order_by("pk"):
-        charges[charge.version_id].append(charge)
-    return [
-        _price(charge, addon_id)
-        for version_id, addon_id in addon_ids.items()
-        for charge in _of_period(charges[version_id], billing_period)
-    ]
+    addons = list(addons)
+    versions = {row.version_id for row in addons}
+    if plan_version is not None:
+        versions.add(plan_version.pk)
+    return PriceList(versions).of(plan_version, addons, billing_period)
+
+
+class PriceList:
+    """The prices of versions, read once for any number of subscriptions."""
+
+    def __init__(self, version_ids: Iterable[int]) -> None:
+        self.charges: dict[int, list[Charge]] = {version_id: [] for version_id in version_ids}
+        rows = Charge.objects.filter(version_id__in=self.charges).select_related("feature")
+        for charge in rows.order_by("pk"):
+            self.charges[charge.version_id].append(charge)
+
+    def of(
+        self,
+        plan_version: PackageVersion | None,
+        addons: Iterable[SubscriptionAddon],
+        billing_period: str,
+    ) -> list[dict[str, Any]]:
+        """As `prices_of`, without any query."""
+        addon_ids: dict[int, str | None] = {} if plan_version is None else {plan_version.pk: None}
+        addon_ids |= {row.version_id: row.addon.public_id for row in addons}
+        return [
+            _price(charge, addon_id)
+            for version_id, addon_id in addon_ids.items()
+            for charge in _of_period(self.charges[version_id], billing_period)
+        ]
 
 
 def _of_period(charges: list[Charge], billing_period: str) -> list[Charge]:

@@ -1,8 +1,12 @@
-"""One subscription moves to the latest versions and prices of all it has (R10)."""
+"""Subscriptions move to the latest versions and prices of all they have (R10)."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from copy import copy
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from catalog.models import Package, PackageVersion
 from subscriptions import choices, finding, news, scheduled, terms
@@ -33,25 +37,49 @@ def migrate(
         UnknownSubscription, SubscriptionEnded: there is none, or it is over.
     """
     pk = finding.lock_customer_of(subscription_id, now)
-    found = finding.find(subscription_id)
-    attached = SubscriptionAddon.objects.filter(subscription=pk)
-    choices.hold_packages([found.plan_id, *attached.values_list("addon_id", flat=True)])
+    hold_packages_of([pk])
     subscription = finding.lock_row(pk, now)
     finding.refuse_ended(subscription, now)
-    parts, moved = _with_the_latest(subscription)
-    latest = parts.subscription
-    if not _is_other(subscription, latest, moved):
+    (latest,) = _latest_of([subscription])
+    if not latest.differs:
         return subscription
     if at_period_end:
-        return _migrate_later(subscription, parts, latest.plan_version, actor, now)
-    payload = {
-        "version": [subscription.plan_version.number, latest.plan_version.number],
-        "addons": {row.addon.public_id: row.version.number for row in moved},
+        return _migrate_later(latest, actor, now)
+    _take([latest], actor=actor, now=now)
+    return latest.after
+
+
+def hold_packages_of(subscription_pks: Collection[int]) -> frozenset[int]:
+    """Let nobody publish what these have until the transaction is over; the inner keys of it.
+
+    Held before their rows are locked, as in a publication.
+    """
+    plans = Subscription.objects.filter(pk__in=subscription_pks).values_list("plan_id", flat=True)
+    addons = SubscriptionAddon.objects.filter(subscription__in=subscription_pks)
+    held = frozenset(plans.order_by()) | frozenset(addons.values_list("addon_id", flat=True))
+    choices.hold_packages(held)
+    return held
+
+
+def having_others(subscription_pks: Collection[int], *, than: Collection[int]) -> set[int]:
+    """Which of these have a package that is not among those held."""
+    addons = SubscriptionAddon.objects.filter(subscription__in=subscription_pks)
+    rows = Subscription.objects.filter(pk__in=subscription_pks)
+    return {
+        *rows.exclude(plan__in=than).values_list("pk", flat=True),
+        *addons.exclude(addon__in=than).values_list("subscription_id", flat=True),
     }
-    parts.save(now)
-    news.record("subscription.migrated", latest, payload, actor=actor, now=now)
-    news.tell(latest, Cause.MIGRATION, actor=actor, now=now)
-    return latest
+
+
+def migrate_locked(
+    locked_subscriptions: Sequence[Subscription], *, actor: Actor, now: datetime
+) -> dict[int, dict[int, Decimal]]:
+    """As `migrate`, of many whose packages are held; what each was granted, per credit type.
+
+    A constant number of statements, but a few for each with a scheduled update.
+    """
+    latest = [each for each in _latest_of(locked_subscriptions) if each.differs]
+    return _take(latest, actor=actor, now=now)
 
 
 def preview(*, subscription_id: str, now: datetime) -> Preview:
@@ -63,55 +91,107 @@ def preview(*, subscription_id: str, now: datetime) -> Preview:
     """
     subscription = finding.find(subscription_id)
     finding.refuse_ended(subscription, now)
-    parts, moved = _with_the_latest(subscription)
-    if not _is_other(subscription, parts.subscription, moved):
+    (latest,) = _latest_of([subscription])
+    if not latest.differs:
         raise NothingToMigrate("It has the latest versions and prices already.")
     planned = Planned(cause=Cause.MIGRATION, before=terms.at(subscription, now))
-    return preview_of(parts.subscription, parts.addons, parts.value_rows(), planned)
+    return preview_of(latest.after, latest.addons, latest.parts().value_rows(), planned)
 
 
-def _with_the_latest(subscription: Subscription) -> tuple[Parts, list[SubscriptionAddon]]:
-    """A copy with the latest versions and today's prices, and the add-ons that are moved."""
-    plan = Package.objects.select_related("live").get(pk=subscription.plan_id)
-    assert plan.live is not None, "what was subscribed to was published"
-    latest = copy(subscription)
-    latest.plan_version = plan.live
-    parts = Parts(latest)
-    before = {row.addon_id: row.version_id for row in parts.addons}
-    live = Package.objects.select_related("live").in_bulk(before)
-    for row in parts.addons:
-        version = live[row.addon_id].live
-        assert version is not None, "what was attached was published"
-        row.version = version
-    parts.price_anew()
-    return parts, [row for row in parts.addons if before[row.addon_id] != row.version_id]
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A subscription before and after its migration, which is not stored.
+
+    `addons` are all of its add-ons with their latest versions, `moved` those for which that is
+    another one.
+    """
+
+    before: Subscription
+    after: Subscription
+    addons: list[SubscriptionAddon]
+    moved: list[SubscriptionAddon]
+
+    @property
+    def differs(self) -> bool:
+        """Whether migrating changes a version or a price."""
+        is_other_version = self.before.plan_version_id != self.after.plan_version_id
+        return bool(self.moved) or is_other_version or self.before.prices != self.after.prices
+
+    def parts(self) -> Parts:
+        """What `after` is made of."""
+        parts = Parts(self.after)
+        parts.addons = self.addons
+        return parts
 
 
-def _is_other(
-    subscription: Subscription, latest: Subscription, moved: Sequence[SubscriptionAddon]
-) -> bool:
-    """Whether migrating changes a version or a price."""
-    same_plan = subscription.plan_version == latest.plan_version
-    return bool(moved) or not same_plan or subscription.prices != latest.prices
+def _latest_of(subscriptions: Sequence[Subscription]) -> list[Latest]:
+    """Each with the latest versions and today's prices; a constant number of queries."""
+    attached: dict[int, list[SubscriptionAddon]] = defaultdict(list)
+    for row in SubscriptionAddon.objects.filter(subscription__in=subscriptions):
+        attached[row.subscription_id].append(row)
+    addon_ids = {row.addon_id for rows in attached.values() for row in rows}
+    packages = Package.objects.select_related("live").in_bulk(
+        addon_ids | {each.plan_id for each in subscriptions}
+    )
+    live = {pk: _live(package) for pk, package in packages.items()}
+    prices = choices.PriceList(version.pk for version in live.values())
+    found = []
+    for subscription in subscriptions:
+        addons, moved = attached[subscription.pk], []
+        for row in addons:
+            row.addon = packages[row.addon_id]
+            if row.version_id != live[row.addon_id].pk:
+                row.version = live[row.addon_id]
+                moved.append(row)
+        latest = copy(subscription)
+        latest.plan_version = live[subscription.plan_id]
+        latest.prices = prices.of(latest.plan_version, addons, latest.billing_period)
+        found.append(Latest(subscription, latest, addons, moved))
+    return found
 
 
-def _migrate_later(
-    locked_subscription: Subscription,
-    latest: Parts,
-    version: PackageVersion,
-    actor: Actor,
-    now: datetime,
-) -> Subscription:
+def _live(package: Package) -> PackageVersion:
+    assert package.live is not None, "what was subscribed to was published"
+    return package.live
+
+
+def _take(
+    migrations: Sequence[Latest], *, actor: Actor, now: datetime
+) -> dict[int, dict[int, Decimal]]:
+    """Store the migrations and tell of them; what each was granted, per credit type."""
+    subscriptions = [each.after for each in migrations]
+    for subscription in subscriptions:
+        subscription.updated_at = now
+    Subscription.objects.bulk_update(subscriptions, ["plan_version", "prices", "updated_at"])
+    moved = [row for each in migrations for row in each.moved]
+    SubscriptionAddon.objects.bulk_update(moved, ["version"])
+    news.record_several(
+        "subscription.migrated",
+        [(each.after, _described(each)) for each in migrations],
+        actor=actor,
+        now=now,
+    )
+    return news.tell_several(subscriptions, Cause.MIGRATION, actor=actor, now=now)
+
+
+def _described(latest: Latest) -> dict[str, Any]:
+    numbers = [each.plan_version.number for each in (latest.before, latest.after)]
+    addons = {row.addon.public_id: row.version.number for row in latest.moved}
+    return {"version": numbers, "addons": addons}
+
+
+def _migrate_later(latest: Latest, actor: Actor, now: datetime) -> Subscription:
     """Schedule the migration for the end of the billing period, in place of other updates."""
+    locked_subscription = latest.before
     scheduled.take_back(locked_subscription, actor=actor, now=now)
     _, period_end = finding.billing_period_at(locked_subscription, now)
     scheduled.refuse_too_late(locked_subscription, period_end)
     scheduled.put(
         locked_subscription,
-        latest,
+        latest.parts(),
         takes_effect_at=period_end,
         kinds=[UpdateKind.MIGRATE_TO_LATEST],
-        plan_version=version,
+        plan_version=latest.after.plan_version,
         is_renewed=True,
         cause=Cause.MIGRATION,
         actor=actor,

@@ -254,7 +254,7 @@ def begin(*, run_id: int) -> None:
 
 
 def move_several(*, run: RolloutRun, subscription_pks: Collection[int], now: datetime) -> int:
-    """Move subscriptions to the version of a publication, together; say how many (R12, R14).
+    """Move subscriptions to the version of a run, together; say how many (R12, R14).
 
     A batch that fails is gone through one by one, so that one in trouble does not hold up the
     others.
@@ -274,7 +274,7 @@ def move(*, run: RolloutRun, subscription_pk: int, now: datetime) -> bool:
     """
 
     def work() -> None:
-        if run.kind == RolloutKind.MIGRATION:
+        if run.at_period_end:
             together(lambda: _migrate(run, subscription_pk, now))
         else:
             _move(run_id=run.pk, subscription_pks=[subscription_pk], now=now)
@@ -366,23 +366,14 @@ def _move(*, run_id: int, subscription_pks: Collection[int], now: datetime) -> i
     changed after this sweep read the clock: the next one moves it.
     """
     run = RolloutRun.objects.select_related("version__package", "report").get(pk=run_id)
-    locked = [] if run.finished_at else finding.lock_free_rows(subscription_pks, now)
-    behind_pks = set(
-        waiting(run, now).filter(pk__in=[each.pk for each in locked]).values_list("pk", flat=True)
-    )
-    moving = [each for each in locked if each.pk in behind_pks and each.updated_at <= now]
+    moving = [] if run.finished_at else _lock_waiting(run, subscription_pks, now)
     if not moving:
         return 0
     changed_at = {each.pk: each.updated_at for each in moving}
-    before = _stand_on(moving, run.version, now)
-    public_id, number = run.package.public_id, run.version.number
-    news.record_several(
-        "subscription.migrated",
-        [(each, {"package": public_id, "version": [before[each.pk], number]}) for each in moving],
-        actor=run.actor,
-        now=now,
-    )
-    given = news.tell_several(moving, Cause.MIGRATION, actor=run.actor, now=now)
+    if run.kind == RolloutKind.MIGRATION:
+        given = migration.migrate_locked(moving, actor=run.actor, now=now)
+    else:
+        given = _follow_publication(run, moving, now)
     granted = _by_name(given)
     differing = _other_than_reviewed(run.report, changed_at, granted) if run.report else set()
     RolloutResult.objects.bulk_create(
@@ -390,7 +381,7 @@ def _move(*, run_id: int, subscription_pks: Collection[int], now: datetime) -> i
             run=run,
             subscription=each,
             outcome=RolloutOutcome.SUCCEEDED,
-            granted=granted[each.pk],
+            granted=granted.get(each.pk, {}),
             changed_since_review=each.pk in differing,
             created_at=now,
         )
@@ -399,8 +390,40 @@ def _move(*, run_id: int, subscription_pks: Collection[int], now: datetime) -> i
     return len(moving)
 
 
+def _lock_waiting(
+    run: RolloutRun, subscription_pks: Collection[int], now: datetime
+) -> list[Subscription]:
+    """Those of them that the run may move now, locked; of a migration, with their packages."""
+    migrates = run.kind == RolloutKind.MIGRATION
+    held = migration.hold_packages_of(subscription_pks) if migrates else frozenset()
+    locked = finding.lock_free_rows(subscription_pks, now)
+    pks = [each.pk for each in locked]
+    wanted = set(waiting(run, now).filter(pk__in=pks).values_list("pk", flat=True))
+    if migrates:  # what somebody chose before the lock is not held
+        wanted -= migration.having_others(pks, than=held)
+    return [each for each in locked if each.pk in wanted and each.updated_at <= now]
+
+
+def _follow_publication(
+    run: RolloutRun, locked_subscriptions: Sequence[Subscription], now: datetime
+) -> dict[int, dict[int, Decimal]]:
+    """Let these stand on the version of a run; what each was granted, per credit type."""
+    before = _stand_on(locked_subscriptions, run.version, now)
+    public_id, number = run.package.public_id, run.version.number
+    news.record_several(
+        "subscription.migrated",
+        [
+            (each, {"package": public_id, "version": [before[each.pk], number]})
+            for each in locked_subscriptions
+        ],
+        actor=run.actor,
+        now=now,
+    )
+    return news.tell_several(locked_subscriptions, Cause.MIGRATION, actor=run.actor, now=now)
+
+
 def _migrate(run: RolloutRun, subscription_pk: int, now: datetime) -> None:
-    """One subscription of a migration: migrated and noted, or neither."""
+    """One subscription, migrated later and noted, or neither."""
     if _claim(run_id=run.pk, subscription_pk=subscription_pk, now=now):
         rows = Subscription.objects.values_list("public_id", flat=True)
         migration.migrate(

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from subscriptions import impacts, rollout, subscription_imports, updates
-from subscriptions.models import ImpactReport, RolloutKind, RolloutRun, SubscriptionImport
+from subscriptions.models import ImpactReport, RolloutRun, SubscriptionImport
 from workspace import runs
 
 
@@ -32,7 +32,7 @@ def import_subscriptions(now: datetime | None = None) -> int:
 def roll_out(now: datetime | None = None) -> int:
     """Move subscriptions along with published versions, for a while; say how many (R12).
 
-    One transaction for a batch of a publication, or for one subscription of a migration.
+    One transaction for a batch, or for one subscription that is to migrate later.
     Whatever is left, the next tick finds; running twice at once or stopping anywhere is
     harmless. One run in trouble does not hold up the others.
     """
@@ -75,16 +75,16 @@ def _move(run: RolloutRun, now: datetime, deadline: float) -> int:
     def next_batch(after: int) -> list[int]:
         return rollout.next_batch(run, now, at_most=runs.BATCH, after=after)
 
-    if run.kind == RolloutKind.PUBLICATION:
-        worked = runs.work_off_together(
-            next_batch,
-            lambda pks: rollout.move_several(run=run, subscription_pks=pks, now=now),
-            until=deadline,
-        )
-    else:
+    if run.at_period_end:
         worked = runs.work_off(
             next_batch,
             lambda pk: rollout.move(run=run, subscription_pk=pk, now=now),
+            until=deadline,
+        )
+    else:
+        worked = runs.work_off_together(
+            next_batch,
+            lambda pks: rollout.move_several(run=run, subscription_pks=pks, now=now),
             until=deadline,
         )
     if worked.looked_at_all:  # what was busy is still there, and the next tick tries it again

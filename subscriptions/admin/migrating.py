@@ -49,8 +49,7 @@ class MigrateListed(DialogPage):
     template_name = "admin/subscriptions/migrate_listed.html"
     question = (
         "The subscriptions that the list shows with its filter move to the latest versions of what "
-        "they have, and to their prices. The worker moves one after the other, with a result for "
-        "each."
+        "they have, and to their prices. The worker moves them, with a result for each."
     )
     listed: SubscriptionQuerySet
 

@@ -73,7 +73,7 @@ class BeginMigration(PackageDialog):
     form_class = MigrateForm
     question = (
         "Subscriptions move to the latest versions of what they have, and to their prices. The "
-        "worker moves one after the other; you can cancel, and try failed ones again."
+        "worker moves them; you can cancel, and try failed ones again."
     )
 
     def get_form(self) -> forms.Form:

@@ -20,6 +20,7 @@ from subscriptions.models import (
     RolloutRun,
     RolloutStatus,
     Subscription,
+    SubscriptionAddon,
 )
 from subscriptions.rollout import (
     NothingFailed,
@@ -430,24 +431,110 @@ class TestBeginMigration:
         tasks.write_down_updates(subscription.next_update_at)
         assert versions() == [2]
 
+    def test_takes_a_constant_number_of_queries_for_a_batch(self, django_assert_num_queries):
+        """However many there are, and whatever they have."""
+        credit_type, product = a_credit_type(), a_product()
+        addon = a_published_addon(product=product, monthly=9)
+        plan = a_published_plan(
+            product=product,
+            entitlements=[some_credits(credit_type)],
+            compatible_addons=[addon],
+        )
+        for number in range(12):
+            a_subscription(plan=plan, addons=[(addon, 1 + number % 3)])
+        a_new_version(addon, now=NOW + DAY)
+        newer = a_new_version(plan, entitlements=[some_credits(credit_type, 6000)], now=NOW + DAY)
+        run = rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
+        first, *others = rollout.next_batch(run, LATER, at_most=12)
+        with CaptureQueriesContext(connection) as alone:
+            assert rollout.move_several(run=run, subscription_pks=[first], now=LATER) == 1
+
+        # SQLite, which has no network to cross, adds the grants one by one.
+        grants = 10 if connection.vendor == "sqlite" else 0
+        with django_assert_num_queries(len(alone) + grants):
+            assert rollout.move_several(run=run, subscription_pks=others, now=LATER) == 11
+
+        assert set(Subscription.objects.values_list("plan_version", flat=True)) == {newer.pk}
+        assert set(SubscriptionAddon.objects.values_list("version__number", flat=True)) == {2}
+        granted = {credit_type.public_id: "1000"}
+        assert [result.granted for result in run.results.all()] == [granted] * 12
+
+    def test_leaves_those_alone_who_have_the_latest_of_everything(self, told):
+        plan = a_published_plan()
+        subscription = a_subscription(plan=plan)
+        run = rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
+        told.clear()
+
+        tasks.roll_out(LATER)
+
+        assert told == []
+        assert run.results.get().outcome == RolloutOutcome.SUCCEEDED
+        before = subscription.updated_at
+        subscription.refresh_from_db()
+        assert subscription.updated_at == before
+
+    def test_leaves_to_the_next_sweep_who_got_a_package_that_is_not_held(self, monkeypatch):
+        """R13: it could be published between the look at it and the end of the migration."""
+        product = a_product()
+        addon = a_published_addon(product=product)
+        plan = a_published_plan(product=product, compatible_addons=[addon])
+        a_subscription(plan=plan)
+        late = a_subscription(plan=plan)
+        a_new_version(plan, compatible_addons=[addon], now=NOW + DAY)
+        rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
+        hold = migration.hold_packages_of
+
+        def hold_and_see_an_addon_bought(pks: Sequence[int]) -> frozenset[int]:
+            held = hold(pks)
+            SubscriptionAddon.objects.get_or_create(
+                subscription=late,
+                addon=addon,
+                defaults={"version": reloaded(addon).live, "attached_at": LATER},
+            )
+            return held
+
+        monkeypatch.setattr(migration, "hold_packages_of", hold_and_see_an_addon_bought)
+        tasks.roll_out(LATER)
+        assert versions() == [2, 1]
+
+        tasks.roll_out(LATER)
+        assert versions() == [2, 2]
+
     def test_notes_a_failure_and_goes_on(self, monkeypatch):
         plan = a_published_plan()
         first, _ = a_subscription(plan=plan), a_subscription(plan=plan)
         a_new_version(plan, now=NOW)
         run = rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
-        migrate = migration.migrate
+        migrate = migration.migrate_locked
 
-        def trip(*, subscription_id: str, **options: Any) -> Subscription:
-            if subscription_id == first.public_id:
+        def trip(locked: Sequence[Subscription], **options: Any) -> Any:
+            if first in locked:
                 raise Conflict("No.")
-            return migrate(subscription_id=subscription_id, **options)
+            return migrate(locked, **options)
 
-        monkeypatch.setattr(migration, "migrate", trip)
+        monkeypatch.setattr(migration, "migrate_locked", trip)
         tasks.roll_out(LATER)
 
         run.refresh_from_db()
         assert (run.status, versions()) == (RolloutStatus.PARTIALLY_FAILED, [1, 2])
         assert run.results.get(subscription=first).message == "No."
+
+    def test_notes_who_ends_before_the_period_does_and_goes_on(self):
+        plan = a_published_plan()
+        first, _ = a_subscription(plan=plan), a_subscription(plan=plan)
+        a_new_version(plan, now=NOW)
+        cancellation.cancel(
+            subscription_id=first.public_id, time="END_OF_BILLING_PERIOD", actor=SYSTEM, now=NOW
+        )
+        run = rollout.begin_migration(
+            package_id=plan.pk, at_period_end=True, actor=SYSTEM, now=LATER
+        )
+
+        tasks.roll_out(LATER)
+
+        run.refresh_from_db()
+        assert run.status == RolloutStatus.PARTIALLY_FAILED
+        assert "ends on" in run.results.get(subscription=first).message
 
     def test_stops_when_canceled(self):
         plan = a_published_plan()
