@@ -7,7 +7,7 @@ the right instant, today or next year (R13, R14, R18, R25–R32).
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -410,13 +410,22 @@ def _lasts(schedule: ScheduleState, change: Change) -> bool:
     return schedule.ends_at is not None and schedule.ends_at > change.at
 
 
+WAITING = {Cause.START, Cause.END, Cause.PAYMENT, Cause.TRIAL, Cause.SCHEDULE}
+"""What does not ask for anything else to grant: whatever waits for a reset goes on waiting."""
+
+CHOOSING = {Cause.MIGRATION, Cause.ADDONS, Cause.QUANTITY}
+"""What may bring another override that does not wait (R29). All other causes end all waiting."""
+
+
 @dataclass(slots=True, frozen=True)
 class Switch:
     """When and how the sources of one pool give way to others, by the cause of the change.
 
-    `begins_at` is when new sources begin, `overrides` whether an override comes or goes.
+    `begins_at` is when new sources begin, `overrides` whether an override comes or goes,
+    `granting` who grants from then on.
     What an earlier migration has put off until the next reset (R14) stays put off where
-    `waits`: `put_off` is when which source will begin.
+    `waits`, as long as anything lasts that it waits for: `put_off` is when which source will
+    begin.
     """
 
     change: Change
@@ -424,6 +433,7 @@ class Switch:
     begins_at: datetime
     overrides: bool
     waits: bool
+    granting: frozenset[int]
     put_off: dict[int, datetime]
 
     @classmethod
@@ -444,18 +454,26 @@ class Switch:
         if change.cause == Cause.MIGRATION and overrides:
             ends = [_period_end(schedule, change.at) for schedule in running.values()]
             begins_at = min(ends, default=change.at)
-        waits = (
-            change.cause not in (Cause.TRANSFER, Cause.ANCHOR, Cause.PLAN_CHANGE)
-            and overriding <= running.keys() | pending.keys()
+        waits = change.cause in WAITING or (
+            change.cause in CHOOSING and overriding <= running.keys() | pending.keys()
         )
-        return cls(
+        switch = cls(
             change=change,
             spans=spans(change.subscription, change.at),
             begins_at=begins_at,
             overrides=overrides,
             waits=waits,
-            put_off={source: each.starts_at for source, each in pending.items()} if waits else {},
+            granting=frozenset(granting),
+            put_off={},
         )
+        retiring = [schedule for schedule in running.values() if switch._retires(schedule)]
+        if not retiring:
+            return switch
+        put_off = {source: each.starts_at for source, each in pending.items()}
+        if overrides:
+            first = min(switch.end_of(schedule)[0] for schedule in retiring)
+            put_off = dict.fromkeys(granting, first)
+        return replace(switch, put_off=put_off)
 
     def begins(self, allowance: Allowance) -> datetime:
         """When a source begins that does not run yet."""
@@ -485,23 +503,35 @@ class Switch:
         return at, Ending.CARRY if self._carries(schedule) else Ending.VOID
 
     def _retires(self, schedule: ScheduleState) -> bool:
-        """Whether it ends at a reset that an earlier migration chose, and may until then."""
+        """Whether an earlier migration lets it end later, and it may until then.
+
+        That is at a reset, unless its trial or the subscription ends before. A migration may be
+        the first, though, and who still grants may do so on other terms from now on.
+        """
+        cause = self.change.cause
         return (
             self.waits
             and bool(self.spans)
             and schedule.source_id in self.change.held
             and schedule.ends_at is not None
             and schedule.ends_at > self.change.at
-            and (schedule.ending == Ending.CARRY or schedule.ends_at == schedule.next_at)
+            and (
+                schedule.ending == Ending.CARRY
+                or schedule.ends_at == schedule.next_at
+                or not (schedule.source_id in self.granting or cause == Cause.MIGRATION)
+            )
         )
 
     def _end_with_subscription(self, schedule: ScheduleState) -> tuple[datetime, Ending]:
-        """Nothing outlives the subscription (R32)."""
+        """Nothing outlives the subscription (R32), nor the trial that it was given for (R25)."""
         assert schedule.ends_at is not None, "what retires has an end"
-        last = self.spans[-1].ends_at
-        if last is not None and last < schedule.ends_at:
-            return last, Ending.VOID
-        return schedule.ends_at, schedule.ending
+        over_at, ending = schedule.ends_at, schedule.ending
+        if ending != Ending.CARRY:
+            over_at, ending = _period_end(schedule, self.change.at), Ending.EXPIRE
+        current = self.spans[0]
+        if current.ends_at is not None and current.ends_at < over_at:
+            return current.ends_at, current.ending
+        return over_at, ending
 
     def _carries(self, schedule: ScheduleState) -> bool:
         """Whether what was consumed goes along: overrides (R29, R30), plan changes (R31)."""

@@ -1,6 +1,7 @@
 """Change the engine line by line, and see whether the tests of the same room notice.
 
     python -m scripts.mutants [credits/book.py …]
+    python -m scripts.mutants credits/changes.py::apply,Switch.between
 
 mutmut makes the mutants, each with one small change, and runs against each the tests that
 reach it. They work on a copy below `var/`, so the checkout stays as it is. A mutant that no test
@@ -83,27 +84,36 @@ def main() -> int:
     explained = set(read_explanations())
     survivors: set[Mutant] = set()
     for room in rooms:
-        fates, alive = run(room)
+        fates, alive = run(*room.split("::"))
         survivors.update(alive)
         told = ", ".join(f"{many} {fate}" for fate, many in Counter(fates).most_common())
         print(f"{room}: {len(fates)} mutants, {told}", flush=True)
     for mutant in sorted(survivors - explained):
         print(f"Not noticed, in {mutant.place}:\n  - {mutant.line}\n  + {mutant.becomes}")
-    if len(rooms) == len(ROOMS):
+    if set(rooms) == set(ROOMS):
         for mutant in sorted(explained - survivors):
             print(f"Explained, but not among the survivors: {mutant}")
     return 1 if survivors - explained else 0
 
 
-def run(room: str) -> tuple[list[str], list[Mutant]]:
-    """Make and run the mutants of one room: what became of each, and those nobody noticed."""
+def run(room: str, functions: str = "") -> tuple[list[str], list[Mutant]]:
+    """Make and run the mutants of one room: what became of each, and those nobody noticed.
+
+    Of all its functions, or of those named, with commas between them.
+    """
     folder = ROOT / "var" / "mutants" / Path(room).stem
     copy_checkout(folder)
     turn_properties_into_methods(folder / room)
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as settings:
         settings.write(SETTINGS.format(room=room, tests=json.dumps(ROOMS[room])))
-    mutmut(folder, "run", "--max-children", AT_ONCE)
-    fates = dict(FATE.findall(mutmut(folder, "results", "--all", "1")))
+    chosen = [mangled(room, name) for name in functions.split(",") if name]
+    mutmut(folder, "run", "--max-children", AT_ONCE, *(f"{name}__mutmut_*" for name in chosen))
+    found = FATE.findall(mutmut(folder, "results", "--all", "1"))
+    fates = {
+        name: fate
+        for name, fate in found
+        if not chosen or name.rpartition("__mutmut_")[0] in chosen
+    }
     alive = [seen(folder, name) for name, fate in fates.items() if fate not in NOTICED]
     return list(fates.values()), alive
 
@@ -149,6 +159,13 @@ def mutmut(folder: Path, *arguments: str) -> str:
     if finished.returncode:
         sys.exit(finished.stdout[-5000:] + finished.stderr[-5000:])
     return finished.stdout
+
+
+def mangled(room: str, name: str) -> str:
+    """What mutmut calls a function, or a method such as `Switch.between`."""
+    owner, _, method = name.rpartition(".")
+    inner = f"xǁ{owner}ǁ{method}" if owner else f"x_{name}"
+    return f"{room.removesuffix('.py').replace('/', '.')}.{inner}"
 
 
 def seen(folder: Path, name: str) -> Mutant:

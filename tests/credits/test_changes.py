@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Behaviour, Cadence, CreditType, Package, PricingType, Product, TrialEnd
 from catalog.models.products import UsageReset
@@ -13,9 +15,12 @@ from catalog.publishing import Audience
 from credits import changes, grants, pools, resets
 from credits.book import EntryType
 from credits.models import Grant, LedgerEntry, Pool, Schedule
-from subscriptions import cancellation, migration, updates
+from subscriptions import cancellation, migration, transfer, updates
+from subscriptions.causes import Cause
 from subscriptions.choices import CreditValue, FeatureValue
+from subscriptions.models import Subscription
 from subscriptions.provisioning import Trial
+from subscriptions.updates import When
 from tests.builders import (
     a_credit_type,
     a_customer,
@@ -24,6 +29,7 @@ from tests.builders import (
     a_product,
     a_published_addon,
     a_published_plan,
+    a_resource,
     a_subscription,
     some_credits,
     some_units,
@@ -50,7 +56,9 @@ VOIDED = EntryType.VOIDED
 CONSUMED = EntryType.CONSUMED
 SOURCE = EntryType.TRANSFER_SOURCE
 TARGET = EntryType.TRANSFER_TARGET
+DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
+MID_FEBRUARY = FEBRUARY.replace(day=15)
 
 
 @dataclass
@@ -634,6 +642,75 @@ class TestApplyToVersions:
         assert customer.balance(FEBRUARY - MOMENT) == 600
         assert customer.balance(FEBRUARY) == 500
 
+    def test_keeps_another_override_for_the_reset_whatever_changes_meanwhile(self, market):
+        first, second, other = market.override(500), market.override(300), market.increment(10)
+        plan = market.plan(100, addons=[first, second, other])
+        customer = Subscriber(plan, (first, 1), (second, 1))
+        customer.use(60, MID_JANUARY)
+        market.publish(second, 600, MID_JANUARY, behaviour=Behaviour.OVERRIDE)
+
+        assert customer.migrate(MID_JANUARY) == []
+        assert customer.hold(LATE_JANUARY, (first, 2), (second, 2), (other, 1)) == []
+        assert customer.balance(FEBRUARY - MOMENT) == 440
+        assert customer.balance(FEBRUARY) == 1200
+
+    def test_lets_another_override_grant_when_the_one_it_waits_for_is_removed(self, market):
+        """R30 does not wait for R14."""
+        first, second = market.override(500), market.override(300)
+        customer = Subscriber(market.plan(100, addons=[first, second]), (first, 1), (second, 1))
+        customer.use(60, MID_JANUARY)
+        market.publish(second, 600, MID_JANUARY, behaviour=Behaviour.OVERRIDE)
+        customer.migrate(MID_JANUARY)
+
+        customer.hold(LATE_JANUARY, (second, 1))
+
+        assert customer.balance(LATE_JANUARY) == 540
+        assert customer.balance(FEBRUARY) == 600
+
+    def test_lets_the_plan_grant_when_what_overrides_no_more_is_removed(self, market):
+        """R30 does not wait for R14."""
+        addon = market.override(500)
+        customer = Subscriber(market.plan(100, addons=[addon]), (addon, 1))
+        customer.use(60, MID_JANUARY)
+        market.publish(addon, 500, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        assert customer.balance(FEBRUARY) == 600
+        customer.hold(LATE_JANUARY)
+
+        assert customer.balance(LATE_JANUARY) == 40
+        assert customer.balance(FEBRUARY) == 100
+
+    @pytest.mark.parametrize(
+        "until",
+        [{"ends_at": FEBRUARY - DAY}, {"trial": Trial(FEBRUARY - DAY, TrialEnd.CONVERT_TO_PAID)}],
+        ids=["subscription", "trial"],
+    )
+    def test_keeps_a_removal_for_an_end_before_the_reset_whatever_changes_meanwhile(
+        self, market, until
+    ):
+        addon = market.increment(10)
+        plan = market.plan(5000, addons=[addon])
+        customer = Subscriber(plan, **until)
+        market.publish(plan, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        assert customer.hold(LATE_JANUARY, (addon, 1)) == [line(GRANTED, 10)]
+        assert customer.balance(FEBRUARY - DAY - MOMENT) == 5010
+        assert customer.balance(FEBRUARY) == (10 if "trial" in until else 0)
+
+    def test_keeps_a_removal_no_longer_than_a_trial_that_is_shortened(self, market):
+        """R25."""
+        plan = market.plan(5000)
+        customer = Subscriber(plan, trial=Trial(MARCH, TrialEnd.CONVERT_TO_PAID))
+        market.publish(plan, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        customer.update(MID_JANUARY, trial_ends_at=LATE_JANUARY)
+
+        assert customer.balance(LATE_JANUARY - MOMENT) == 5000
+        assert customer.balance(LATE_JANUARY) == 0
+
     def test_ends_a_removal_at_once_when_another_plan_is_agreed_on(self, market):
         """R31 does not wait for R14: all that is agreed holds from now on."""
         addon = market.increment(500)
@@ -719,6 +796,151 @@ class TestApplyToVersions:
         customer.migrate(MID_JANUARY)
 
         assert customer.sweep(APRIL) == [line(VOIDED, -5000)]
+
+
+class TestApplyToTransfers:
+    def test_gives_elsewhere_what_was_not_used(self):
+        """R32, R42."""
+        product = a_product(multiple_subscriptions=True, now=JANUARY)
+        market = Market(product, a_credit_type(now=JANUARY))
+        customer = a_customer(now=JANUARY)
+        resource = a_resource(customer, now=JANUARY).public_id
+        subscriber = Subscriber(market.plan(100), customer=customer, resource_id=resource)
+        subscriber.use(60, MID_JANUARY)
+
+        transfer.transfer(
+            subscription_id=subscriber.subscription.public_id,
+            resource_id="another",
+            actor=SYSTEM,
+            now=LATE_JANUARY,
+        )
+
+        assert subscriber.lines() == [line(VOIDED, -40)]
+        there = Pool.objects.latest("pk")
+        assert pools.standing(there, LATE_JANUARY).balance == 40
+        assert pools.standing(there, FEBRUARY).balance == 100
+        assert subscriber.balance(FEBRUARY) == 0
+
+    def test_brings_use_along_only_then(self, market):
+        """What was used before another change counts once."""
+        customer = Subscriber(market.plan(100))
+        customer.use(60, MID_JANUARY)
+
+        changed_again(customer, now=LATE_JANUARY)
+
+        assert Schedule.objects.get().used_elsewhere == 0
+
+
+class TestApplyToScheduledUpdates:
+    def test_foresees_what_the_update_will_give(self, market):
+        """R18: nobody has to write down that it took effect."""
+        addon = market.increment(10)
+        customer = Subscriber(market.plan(100, addons=[addon]))
+        large = market.plan(300, addons=[addon])
+
+        assert customer.change(MID_JANUARY, large, when=When.END_OF_BILLING_PERIOD) == []
+        assert customer.balance(FEBRUARY - MOMENT) == 100
+        assert customer.balance(FEBRUARY) == 300
+
+    def test_foresees_it_anew_whatever_changes_before(self, market):
+        customer = Subscriber(market.plan(100))
+        customer.change(MID_JANUARY, market.plan(300), when=When.END_OF_BILLING_PERIOD)
+
+        customer.cancel(LATE_JANUARY, time="SPECIFIC_DATE", ends_at=MARCH)
+
+        assert customer.balance(LATE_JANUARY) == 100
+        assert customer.balance(FEBRUARY) == 300
+        assert customer.balance(MARCH) == 0
+
+    def test_follows_what_has_taken_effect_and_is_not_written_down(self, market):
+        """R18."""
+        customer = Subscriber(market.plan(100))
+        customer.change(MID_JANUARY, market.plan(300), when=When.END_OF_BILLING_PERIOD)
+
+        changed_again(customer, now=MARCH)
+
+        assert customer.balance(MARCH) == 300
+
+
+class TestApply:
+    def test_takes_as_many_statements_for_many_as_for_two(self, market, django_assert_num_queries):
+        """Also where they began at this very instant."""
+        addon = market.increment(10)
+        plan = market.plan(100, addons=[addon])
+        customers = [Subscriber(plan, (addon, 2)) for _ in range(6)]
+        with CaptureQueriesContext(connection) as for_two:
+            changed_again(*customers[:2], now=JANUARY)
+
+        with django_assert_num_queries(len(for_two)):
+            changed_again(*customers, now=JANUARY)
+
+    def test_holds_the_credit_types_that_it_lets_grant(self, market, monkeypatch):
+        """R3: whoever archives one meanwhile waits, and finds what was written."""
+        customer = Subscriber(market.plan(100))
+        market.publish(market.plan(7), 8, JANUARY)
+        held = []
+        monkeypatch.setattr(changes, "hold", lambda model, ids: held.append((model, set(ids))))
+
+        changed_again(customer, now=MID_JANUARY)
+
+        assert held == [(CreditType, {market.credit_type.pk})]
+
+    def test_says_what_was_granted_by_whom(self, market):
+        """What time grants on the way does not count, nor what others give."""
+        customer = Subscriber(market.plan(100))
+        stranger = Subscriber(market.plan(7))
+        subscription = customer.subscription
+        a_new_version(
+            subscription.plan_version.package,
+            entitlements=[some_credits(market.credit_type, 150)],
+            now=FEBRUARY,
+        )
+        Subscription.objects.filter(pk=subscription.pk).update(
+            plan_version=subscription.plan_version.package.versions.latest("number")
+        )
+
+        assert changed_again(customer, stranger, now=MARCH - DAY) == {
+            subscription.pk: {market.credit_type.pk: 50},
+            stranger.subscription.pk: {market.credit_type.pk: 0},
+        }
+
+
+class TestApplyByClocksThatDiffer:
+    """F9: what began by the clock of a host that is ahead ends then, not before."""
+
+    @pytest.mark.parametrize(
+        ("usage_reset", "balance"),
+        [(UsageReset.ALWAYS_RESET, 300), (UsageReset.NEVER_RESET, 240)],
+    )
+    def test_does_not_go_back_in_time(self, usage_reset, balance):
+        product = a_product(usage_reset=usage_reset, now=JANUARY)
+        market = Market(product, a_credit_type(now=JANUARY))
+        customer = Subscriber(market.plan(100), now=MID_JANUARY)
+        customer.use(60, MID_JANUARY)
+
+        customer.change(MID_JANUARY - MOMENT, market.plan(300))
+
+        assert customer.balance(MID_JANUARY) == balance
+        entries = LedgerEntry.objects.filter(pool=customer.pool)
+        assert {each.effective_at for each in entries} == {MID_JANUARY}
+        assert {each.recorded_at for each in entries} == {MID_JANUARY}
+
+    def test_foresees_a_scheduled_update(self, market):
+        customer = Subscriber(market.plan(100), now=MID_JANUARY)
+
+        customer.change(MID_JANUARY - MOMENT, market.plan(300), when=When.END_OF_BILLING_PERIOD)
+
+        assert customer.balance(MID_FEBRUARY - MOMENT) == 100
+        assert customer.balance(MID_FEBRUARY) == 300
+
+
+def changed_again(*customers: Subscriber, now: datetime) -> dict[int, dict[int, Decimal]]:
+    """Tell the pools again what the subscriptions say."""
+    rows = Subscription.objects.select_related("plan_version").order_by("pk")
+    subscriptions = list(rows.filter(pk__in=[each.subscription.pk for each in customers]))
+    return changes.apply(
+        subscriptions=subscriptions, cause=Cause.QUANTITY, resets=False, actor=SYSTEM, now=now
+    )
 
 
 class TestEnd:

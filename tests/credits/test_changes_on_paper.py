@@ -228,6 +228,14 @@ class TestQuantity:
             (50, FEBRUARY, False),
         ]
 
+    def test_counts_units_anew(self):
+        """R17: what a grant will say it was given for."""
+        pool = a_running_pool(a_plan(100, units=Decimal(1)))
+
+        plan(pool, a_plan_source(100, quantity=3), cause=Cause.QUANTITY)
+
+        assert pool.schedules[0].units == 3
+
     def test_leaves_grants_alone_that_live_as_long_as_before(self):
         pool = a_running_pool(a_plan(100))
 
@@ -275,15 +283,15 @@ class TestQuantity:
 
         assert said == [(PLAN, JANUARY, FEBRUARY, CARRY), (ADDON, FEBRUARY, None, VOID)]
 
-    def test_voids_at_once_what_ends_with_the_subscription_and_is_included_no_more(self):
-        """R32: no reset was waited for."""
+    def test_keeps_what_is_included_no_more_for_the_end_that_comes_before_the_reset(self):
+        """R14, R32."""
         pool = a_running_pool(a_plan(), an_increment_of(ends_at=LATE_JANUARY))
 
         said = plan(
             pool, a_plan_source(), cause=Cause.QUANTITY, held={PLAN, ADDON}, ends_at=LATE_JANUARY
         )
 
-        assert said[1] == (ADDON, JANUARY, MID_JANUARY, VOID)
+        assert said[1] == (ADDON, JANUARY, LATE_JANUARY, VOID)
 
     def test_voids_at_once_what_is_held_no_more(self):
         """R32."""
@@ -310,6 +318,31 @@ class TestQuantity:
 
         [schedule] = pool.schedules
         assert (schedule.ends_at, schedule.ending) == said
+
+    def test_lets_another_cadence_begin_at_once_though_all_ends_some_day(self):
+        """Where a customer agrees on another value, there is nothing to wait for."""
+        pool = a_running_pool(a_plan(ends_at=APRIL))
+
+        said = plan(pool, a_plan_source(cadence=Cadence.YEAR), cause=Cause.QUANTITY, ends_at=APRIL)
+
+        assert said == [(PLAN, JANUARY, MID_JANUARY, VOID), (PLAN, MID_JANUARY, APRIL, VOID)]
+
+    def test_lets_nothing_that_waits_outlive_the_trial(self):
+        """R25: what waited for the end of a trial waits for its new end, not for what follows."""
+        pool = a_running_pool(an_increment_of(ends_at=FEBRUARY, ending=EXPIRE, anchor_at=APRIL))
+
+        said = plan(pool, cause=Cause.TRIAL, held={ADDON}, trial_ends_at=LATE_JANUARY)
+
+        assert said == [(ADDON, JANUARY, LATE_JANUARY, EXPIRE)]
+
+    def test_lets_nothing_wait_for_what_leaves(self):
+        """R30: what an override was to make way for grants again as soon as it is removed."""
+        pool = a_running_pool(an_override_of(ends_at=FEBRUARY, ending=EXPIRE))
+        pool.schedules.append(a_plan(starts_at=FEBRUARY, pk=8))
+
+        said = plan(pool, a_plan_source(), cause=Cause.ADDONS)
+
+        assert said == [(ADDON, JANUARY, MID_JANUARY, CARRY), (PLAN, MID_JANUARY, None, VOID)]
 
     def test_lets_nothing_wait_for_a_subscription_that_is_over(self):
         """R32."""
@@ -794,14 +827,14 @@ class TestScheduledUpdate:
     def test_leaves_a_removal_to_its_reset_beside_an_override_that_begins_with_it(self):
         """R14: the override was put off, so it is not new, and suspends nothing at once."""
         pool = a_running_pool(a_plan(1200, cadence="YEAR", ends_at=MARCH, ending=CARRY))
-        pool.schedules.append(an_override_of(500, starts_at=FEBRUARY, pk=8))
+        pool.schedules.append(an_override_of(500, starts_at=MARCH, pk=8))
 
         said = self.foresee(pool, an_override(600), today=[an_override(500)], held={PLAN, ADDON})
 
         assert said == [
             (PLAN, JANUARY, None, None, False),
-            (ADDON, FEBRUARY, FEBRUARY, VOID, False),
-            (ADDON, FEBRUARY, None, None, True),
+            (ADDON, MARCH, FEBRUARY, VOID, False),
+            (ADDON, MARCH, None, None, True),
         ]
 
     def test_carries_no_use_for_an_override_that_is_over_by_then(self):

@@ -48,7 +48,8 @@ class Agreement:
     """A subscription; `plan` 0 is none. `lots` is all that it gave, in whichever pool.
 
     `cancels` says that its trial ends it, `is_canceled` that somebody set its end. `later` is
-    an update that is scheduled, and when it takes effect.
+    an update that is scheduled, and when it takes effect. `lasting` is who gives how much, and
+    until when, though a publication would have another override win: that waits (R14).
     """
 
     plan: int
@@ -63,6 +64,7 @@ class Agreement:
     turns: dict[int, int] = field(default_factory=dict)
     lots: list[Lot] = field(default_factory=list)
     later: tuple[datetime, Act] | None = None
+    lasting: tuple[datetime, dict[int, int]] | None = None
 
     def __post_init__(self) -> None:
         self.anchor = self.started
@@ -84,13 +86,17 @@ class Agreement:
 
     def giving(self, at: datetime) -> dict[int, int]:
         """R15, R16: which packages give how much per period of theirs."""
-        return {} if self.is_over(at) else self.given_by(self.amounts)
+        if self.is_over(at):
+            return {}
+        if self.lasting is not None and at < self.lasting[0]:
+            return self.lasting[1]
+        return self.agreed()
 
-    def given_by(self, amounts: dict[int, int]) -> dict[int, int]:
-        """As above, if the packages included these amounts."""
-        wanted = {self.plan: amounts[self.plan]}
+    def agreed(self) -> dict[int, int]:
+        """As above, if nothing waited."""
+        wanted = {self.plan: self.amounts[self.plan]}
         for key in sorted(self.addons, key=lambda key: (self.addons[key][0], key)):
-            wanted[key] = amounts[key] * self.addons[key][1]
+            wanted[key] = self.amounts[key] * self.addons[key][1]
         overrides = [key for key in wanted if is_override(key)]
         if not overrides:
             return wanted
@@ -137,8 +143,10 @@ class Agreement:
         if self.end is not None and self.later is not None and self.end <= self.later[0]:
             self.later = None
 
-    def move_trial_end(self, trial_end: datetime) -> None:
+    def move_trial_end(self, trial_end: datetime, at: datetime) -> None:
         self.trial_end = trial_end
+        if self.lasting is not None:
+            self.let_last(self.lasting[1], at)
         if not self.cancels:
             self.anchor = trial_end
         elif not self.is_canceled or self.end is None:
@@ -147,7 +155,8 @@ class Agreement:
             self.end = min(self.end, trial_end)
 
     def change_plan(self, plan: int, on_sale: dict[int, int]) -> None:
-        """A plan that is chosen is had in its latest version."""
+        """A plan that is chosen is had in its latest version; it waits for nothing."""
+        self.lasting = None
         if plan != self.plan:
             self.plan, self.amounts[plan] = plan, on_sale[plan]
 
@@ -157,13 +166,31 @@ class Agreement:
         since, _ = self.addons.pop(addon, (at, 0))
         if quantity:
             self.addons[addon] = (since, quantity)
+        self.stop_waiting(at)
 
-    def would_switch(self, package: int, amount: int) -> bool:
-        """Whether another amount of a package lets another override win."""
-        if not self.plan:
-            return False
-        now, then = self.amounts, {**self.amounts, package: amount}
-        return self.given_by(now).keys() != self.given_by(then).keys()
+    def publish(self, package: int, amount: int, at: datetime) -> None:
+        """R14: another override begins when whoever gives now would have been reset."""
+        before = self.giving(at)
+        self.amounts[package] = amount
+        if self.agreed().keys() == before.keys():
+            self.lasting = None
+        elif self.giving(at).keys() != before.keys():
+            self.let_last(before, at)
+
+    def let_last(self, giving: dict[int, int], at: datetime) -> None:
+        """Let them give to the end of their periods."""
+        ends = [self.last_instant(self.period_of(key, at), at) for key in giving]
+        self.lasting = min(ends), giving
+
+    def stop_waiting(self, at: datetime) -> None:
+        """What was removed makes way at once (R30), and so does what was to end with all."""
+        if self.lasting is None or at >= self.lasting[0]:
+            return
+        until, giving = self.lasting
+        is_held = giving.keys() <= {self.plan, *self.addons}
+        ends_before = self.end is not None and self.end <= until
+        if not is_held or ends_before or self.agreed().keys() == giving.keys():
+            self.lasting = None
 
     def says(self, act: Act) -> bool:
         """Whether an add-on is held like that already."""

@@ -315,6 +315,34 @@ WITHIN_A_PERIOD = st.lists(
 )
 """Where marks and what is carried along matter."""
 
+AMONG_OVERRIDES = st.lists(
+    st.builds(
+        Step,
+        st.sampled_from([None, *SHORT_WAITS, 9 * DAY, 70 * DAY]),
+        st.one_of(
+            USES,
+            st.builds(Hold, st.sampled_from([4, 5, 5, 6, 6]), st.integers(0, 2)),
+            st.builds(
+                Publish, st.sampled_from([5, 6]), st.sampled_from([1, 300, 4000]).map(Decimal)
+            ),
+            st.builds(Publish, st.sampled_from([4, 5, 6]), AMOUNTS),
+            st.sampled_from(
+                [
+                    MoveTrialEnd(3 * DAY),
+                    MoveTrialEnd(31 * DAY),
+                    Cancel(9 * DAY),
+                    Cancel(70 * DAY),
+                    Cancel(None),
+                ]
+            ),
+            PLAN_CHANGES,
+        ),
+    ),
+    min_size=4,
+    max_size=12,
+).map(lambda steps: [Step(None, Hold(5, 1)), Step(timedelta(0), Hold(6, 1)), *steps])
+"""Where publications let one override win after another, which waits for a reset (R14)."""
+
 OVER_YEARS = st.lists(
     st.builds(Step, st.sampled_from([None, None, *SHORT_WAITS, *LONG_WAITS]), ACTS),
     min_size=3,
@@ -326,7 +354,7 @@ HISTORIES = st.builds(
     History,
     st.sampled_from(list(PLANS)),
     st.sampled_from([None, None, DAY, 9 * DAY, 31 * DAY, 45 * DAY]),
-    st.one_of(OVER_YEARS, WITHIN_A_PERIOD).map(tuple),
+    st.one_of(OVER_YEARS, WITHIN_A_PERIOD, AMONG_OVERRIDES).map(tuple),
 )
 
 

@@ -193,11 +193,11 @@ class Model:
             case Schedule(change) if not agreement.says(change):
                 agreement.later = agreement.end_of_billing(self.now), change
             case Publish(package, amount, for_all=True):
-                agreement.amounts[package] = micros(amount)
+                agreement.publish(package, micros(amount), self.now)
             case MoveAnchor() if not self.in_trial and self.now > agreement.anchor:
                 self.move_anchor()
             case MoveTrialEnd(after) if self.in_trial:
-                agreement.move_trial_end(self.now + after)
+                agreement.move_trial_end(self.now + after, self.now)
                 self.live_until_trial_end()
 
     def take_what_was_scheduled(self, act: Act) -> None:
@@ -269,6 +269,7 @@ class Model:
     def move_anchor(self) -> None:
         """R26: what recurs expires; what came at this very instant never counted."""
         self.agreement.anchor, self.agreement.turns = self.now, {}
+        self.agreement.lasting = None
         recurring = [lot for lot in self.lots if lot.source]
         self.take_back([lot for lot in recurring if lot.starts == self.now])
         for lot in recurring:
@@ -291,7 +292,7 @@ class Model:
         """R32, R42: what is left here is voided; it goes on there, less what was used of it."""
         self.take_back([lot for lot in self.lots if lot.source])
         self.agreement, to.agreement = to.agreement, self.agreement
-        to.agreement.turns = {}
+        to.agreement.turns, to.agreement.lasting = {}, None
         to.issue(self.now)
         to.settle()
 

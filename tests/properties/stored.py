@@ -175,13 +175,10 @@ class StoredCustomer:
         return self.fitting_change(step.act, model)
 
     def fitting_publication(self, act: Publish, model: Model) -> Publish:
-        """One that changes an amount, and not which override is in force: that waits (R14)."""
+        """One that changes an amount."""
         if micros(act.amount) == model.on_sale[act.package]:
-            return self.fitting_publication(replace(act, amount=act.amount + 1), model)
-        is_stirring = any(
-            each.agreement.would_switch(act.package, micros(act.amount)) for each in self.models
-        )
-        return replace(act, for_all=act.for_all and not is_stirring)
+            return replace(act, amount=act.amount + 1)
+        return act
 
     def fitting_change(self, change: Act, model: Model) -> Act:
         agreement = model.agreement

@@ -8,6 +8,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
+from catalog.models import Behaviour
 from catalog.models.products import UsageReset
 from credits.book import GrantType
 from tests.properties.histories import (
@@ -68,6 +69,9 @@ class StoredHistory:
 
 ROUND_AMOUNTS = [Decimal(amount) for amount in (1, 7, 30, 60, 100, 250, 1000)]
 LASTING = [None, MOMENT, DAY, 31 * DAY, 200 * DAY]
+OVERRIDES = [key for key, package in ADDONS.items() if package.behaviour == Behaviour.OVERRIDE]
+"""A publication may let another of them win, at the next reset (R14)."""
+
 WAITS = [None, None, *SHORT_WAITS, *LONG_WAITS]
 """As in `histories`: None is until something is due."""
 
@@ -86,6 +90,8 @@ def a_change(of: Random) -> Act:
         *[held] * 3,
         *[Schedule(later)] * 3,
         *[Publish(of.choice(list(PACKAGES)), an_amount(of), for_all=of.random() < 0.7)] * 2,
+        *[Hold(of.choice(OVERRIDES), of.randint(1, 2))] * 2,
+        *[Publish(of.choice(OVERRIDES), an_amount(of))] * 2,
         *[Transfer()] * 2,
         TakeBack(),
         MoveAnchor(),

@@ -10,12 +10,10 @@ from hypothesis import given
 from credits import recurring, timeline
 from credits.book import EntryType, PoolState, ScheduleState
 from subscriptions import periods
-from tests.properties.agreement import is_override
 from tests.properties.histories import (
     HISTORIES,
     Customer,
     History,
-    Publish,
     live,
     source_of,
 )
@@ -34,17 +32,7 @@ def held_by(customer: Customer) -> dict[int, int]:
 
 
 def agrees_with_the_model(history: History) -> None:
-    """After every step the engine holds what the model holds, source by source.
-
-    Publications that could change which override wins take effect at the next reset (R14)
-    and are left to the tests of changes.
-    """
-    steps = tuple(
-        step
-        for step in history.steps
-        if not (isinstance(step.act, Publish) and is_override(step.act.package))
-    )
-    history = History(history.plan, history.trial, steps)
+    """After every step the engine holds what the model holds, source by source."""
     model = Model.of(history)
 
     def watch(customer: Customer, step: Any) -> None:
