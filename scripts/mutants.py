@@ -64,10 +64,31 @@ FATE = re.compile(r"^ +(\S+): (.+)$", re.MULTILINE)
 MANGLED = re.compile(r"^(.+)\.x_?(\S+?)__mutmut_\d+$")
 
 
+KILLERS = Path("killers.txt")
+"""The tests that noticed a mutant, the last one last; beside the copy that they run on."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run first what needs no database, as plugin of the tests: it fails within no time."""
-    items.sort(key=lambda item: item.get_closest_marker("django_db") is not None)
+    """Run first what will probably fail soon, as plugin of the tests.
+
+    That is what noticed the mutants before, which were of the same lines; then what needs no
+    database.
+    """
+    before = KILLERS.read_text(encoding="utf-8").splitlines() if KILLERS.exists() else []
+    places = {name: place for place, name in enumerate(before)}
+
+    def order(item: pytest.Item) -> tuple[int, bool]:
+        return -places.get(item.nodeid, -1), item.get_closest_marker("django_db") is not None
+
+    items.sort(key=order)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember what noticed a mutant."""
+    if report.failed:
+        with KILLERS.open("a", encoding="utf-8") as killers:
+            killers.write(f"{report.nodeid}\n")
 
 
 class Mutant(NamedTuple):
