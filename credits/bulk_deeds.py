@@ -81,6 +81,8 @@ class Deed:
         """The deed with these terms."""
         given = {}
         for field in fields(cls):
+            if field.name not in terms:  # it began before there was a choice
+                continue
             value = terms[field.name]
             for kind, read in READERS.items():
                 if value is not None and kind in (field.type, *get_args(field.type)):
@@ -449,18 +451,31 @@ class ChangingAddon(OfSubscriptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Migrating(OfSubscriptions):
-    """Move subscriptions to the latest versions and prices, at once (R10, R14)."""
+    """Move subscriptions to the latest versions and prices, now or later (R10, R13, R14).
+
+    With `at_period_end` each waits for the end of its billing period; no balance moves now.
+    """
 
     kind = BulkKind.MIGRATE
     irreversible_because = "A subscription does not go back to an earlier version."
 
+    at_period_end: bool = False
+
     def plan(self, subscription: Subscription, now: datetime) -> tuple[str, Preview]:
-        preview = migration.preview(subscription_id=subscription.public_id, now=now)
-        return _migrating(subscription, preview.subscription), preview
+        preview = migration.preview(
+            subscription_id=subscription.public_id, at_period_end=self.at_period_end, now=now
+        )
+        return _migrating(subscription, preview), preview
 
     def change(self, subscription: Subscription, *, actor: Actor, now: datetime) -> str:
-        moved = migration.migrate(subscription_id=subscription.public_id, actor=actor, now=now)
-        return _migrating(subscription, moved)
+        what, _ = self.plan(subscription, now)
+        migration.migrate(
+            subscription_id=subscription.public_id,
+            at_period_end=self.at_period_end,
+            actor=actor,
+            now=now,
+        )
+        return what
 
 
 DEEDS: Mapping[str, type[Deed]] = {
@@ -486,11 +501,13 @@ def _extending(grant: Grant, expires_at: datetime) -> str:
     return f"“{grant.name}” expires {instant(expires_at)} instead of {instant(grant.expires_at)}"
 
 
-def _migrating(before: Subscription, after: Subscription) -> str:
-    name, old, new = before.plan_version.name, before.plan_version, after.plan_version
+def _migrating(before: Subscription, preview: Preview) -> str:
+    old, new = before.plan_version, preview.subscription.plan_version
+    at = preview.planned.takes_effect_at
+    then = f" on {instant(at)}" if at is not None else ""
     if old.number == new.number:
-        return f"{name} v{old.number}: add-ons and prices of today"
-    return f"{name} v{old.number} → v{new.number}"
+        return f"{old.name} v{old.number}: add-ons and prices of today{then}"
+    return f"{old.name} v{old.number} → v{new.number}{then}"
 
 
 def _units(credit_type: CreditType, amount: Decimal) -> str:

@@ -82,19 +82,22 @@ def migrate_locked(
     return _take(latest, actor=actor, now=now)
 
 
-def preview(*, subscription_id: str, now: datetime) -> Preview:
-    """The subscription as `migrate` would leave it now, with nothing written.
+def preview(*, subscription_id: str, at_period_end: bool = False, now: datetime) -> Preview:
+    """The subscription as `migrate` would leave it, now or then, with nothing written.
 
     Raises:
         UnknownSubscription, SubscriptionEnded: there is none, or it is over.
         NothingToMigrate: it has the latest of everything.
+        EndsBefore: it is over before.
     """
     subscription = finding.find(subscription_id)
     finding.refuse_ended(subscription, now)
     (latest,) = _latest_of([subscription])
     if not latest.differs:
         raise NothingToMigrate("It has the latest versions and prices already.")
-    planned = Planned(cause=Cause.MIGRATION, before=terms.at(subscription, now))
+    at = _period_end(subscription, now) if at_period_end else None
+    before = terms.at(subscription, now)
+    planned = Planned(cause=Cause.MIGRATION, takes_effect_at=at, before=before)
     return preview_of(latest.after, latest.addons, latest.parts().value_rows(), planned)
 
 
@@ -184,12 +187,10 @@ def _migrate_later(latest: Latest, actor: Actor, now: datetime) -> Subscription:
     """Schedule the migration for the end of the billing period, in place of other updates."""
     locked_subscription = latest.before
     scheduled.take_back(locked_subscription, actor=actor, now=now)
-    _, period_end = finding.billing_period_at(locked_subscription, now)
-    scheduled.refuse_too_late(locked_subscription, period_end)
     scheduled.put(
         locked_subscription,
         latest.parts(),
-        takes_effect_at=period_end,
+        takes_effect_at=_period_end(locked_subscription, now),
         kinds=[UpdateKind.MIGRATE_TO_LATEST],
         plan_version=latest.after.plan_version,
         is_renewed=True,
@@ -198,3 +199,9 @@ def _migrate_later(latest: Latest, actor: Actor, now: datetime) -> Subscription:
         now=now,
     )
     return locked_subscription
+
+
+def _period_end(subscription: Subscription, now: datetime) -> datetime:
+    _, period_end = finding.billing_period_at(subscription, now)
+    scheduled.refuse_too_late(subscription, period_end)
+    return period_end

@@ -1,7 +1,6 @@
 """Many subscriptions move to another version of what they have, in runs (R10, R12–R14)."""
 
 import logging
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +17,6 @@ from subscriptions.models import (
     ImpactReport,
     ImpactRow,
     ImpactStatus,
-    RolloutChoice,
     RolloutKind,
     RolloutOutcome,
     RolloutResult,
@@ -36,8 +34,6 @@ from workspace.json import plain
 from workspace.models.runs import in_the_name_of
 
 logger = logging.getLogger(__name__)
-
-CHOICES_AT_A_TIME = 5_000
 
 
 class UnknownRollout(UnknownObject):
@@ -173,49 +169,6 @@ def begin_migration(
     run.save()
     _record_begun(run, actor, now)
     return run
-
-
-@act
-def begin_migration_of(
-    *, chosen: SubscriptionQuerySet, at_period_end: bool = False, actor: Actor, now: datetime
-) -> list[RolloutRun]:
-    """As `begin_migration`, of chosen subscriptions on whatever plans: a run for each plan.
-
-    Those that have ended are left out. Whatever subscribes later, or matches only then, is
-    none of them.
-
-    Raises:
-        RolloutRunning: a rollout of one of the plans is not finished; none is begun.
-        NothingToMigrate: nobody is concerned.
-    """
-    by_plan: dict[int, list[int]] = defaultdict(list)
-    rows = chosen.not_ended(now).order_by("pk").values_list("plan_id", "pk")
-    for plan_id, pk in rows.distinct().iterator():
-        by_plan[plan_id].append(pk)
-    if not by_plan:
-        raise NothingToMigrate("No subscription is concerned.")
-    begun = []
-    for plan_id in sorted(by_plan):
-        plan = drafts.lock_package(plan_id)
-        _refuse_beside_another(plan)
-        assert plan.live is not None, "what was subscribed to was published"
-        run = RolloutRun.objects.create(
-            version=plan.live,
-            package=plan,
-            kind=RolloutKind.MIGRATION,
-            is_selection=True,
-            at_period_end=at_period_end,
-            total=len(by_plan[plan_id]),
-            created_at=now,
-            **in_the_name_of(actor),
-        )
-        RolloutChoice.objects.bulk_create(
-            (RolloutChoice(run=run, subscription_id=pk) for pk in by_plan[plan_id]),
-            batch_size=CHOICES_AT_A_TIME,
-        )
-        _record_begun(run, actor, now)
-        begun.append(run)
-    return begun
 
 
 def _refuse_beside_another(locked_package: Package) -> None:
@@ -486,8 +439,6 @@ def _concerned(run: RolloutRun, now: datetime) -> SubscriptionQuerySet:
     if run.kind == RolloutKind.PUBLICATION:
         return behind(run.version, now)
     rows = having(run.package, now)
-    if run.is_selection:
-        return rows.filter(pk__in=run.choices.values("subscription"))
     if not run.from_numbers:
         return rows
     if run.package.kind == PackageKind.PLAN:

@@ -138,7 +138,7 @@ class Selection:
     def filters(self) -> QueryDict:
         """The address without what is ours."""
         given = self.request.GET.copy()
-        for name in ("of", "id", "p", "all"):
+        for name in ("of", "id", "p", "all", "do"):
             given.pop(name, None)
         return given
 
@@ -239,6 +239,12 @@ class BulkForm(DialogForm):
     )
     quantity = forms.IntegerField(required=False, min_value=1, initial=1, max_value=1_000_000)
     plan = forms.ChoiceField(label="Only subscriptions to", required=False)
+    when = forms.ChoiceField(
+        choices=[("now", "Now"), ("period_end", "At the end of each billing period")],
+        initial="now",
+        required=False,
+        widget=forms.RadioSelect,
+    )
     reason = Line(
         max_length=LONGEST_REASON,
         help_text="Kept with every change, in the ledger and in the activity.",
@@ -253,7 +259,9 @@ class BulkForm(DialogForm):
         offered = [kind for kind in kinds if kind in selection.kinds]
         self._offer("kind", [(kind.value, kind.label) for kind in offered])
         if offered:
-            self.fields["kind"].initial = offered[0].value
+            asked = selection.request.GET.get("do")
+            first = [kind for kind in offered if kind == asked] or offered
+            self.fields["kind"].initial = first[0].value
         types = CreditType.objects.active().order_by("name").values_list("public_id", "name")
         self._offer("credit_type", list(types))
         self._offer("of_credit_type", as_choices(list(types), empty="Any credits"))
@@ -371,7 +379,7 @@ class BulkForm(DialogForm):
                     quantity=given["quantity"] or 0,
                     plan_id=given.get("plan", ""),
                 )
-        return Migrating(plan_id=given.get("plan", ""))
+        return Migrating(plan_id=given.get("plan", ""), at_period_end=given["when"] == "period_end")
 
     def _granting(self, given: dict[str, Any]) -> Granting:
         is_paid = given["method"] == GrantType.PAID.value
@@ -394,5 +402,6 @@ SHOWN_FOR: Mapping[tuple[str, ...], tuple[BulkKind, ...]] = {
     ("until", "days"): (BulkKind.EXTEND,),
     ("addon", "mode"): (BulkKind.ADDON,),
     ("plan",): OF_SUBSCRIPTIONS,
+    ("when",): (BulkKind.MIGRATE,),
 }
 """Which inputs mean something for which kinds."""

@@ -26,11 +26,17 @@ class ChosenForBulk:
         """Lead to the page that asks what is to be done."""
         is_all = request.POST.get("select_across") == "1"
         given = request.GET.copy() if is_all else QueryDict(mutable=True)
-        given["of"] = self.bulk_name
         if not is_all:
             given.setlist("id", request.POST.getlist(ACTION_CHECKBOX_NAME))
-        address = reverse("admin:credits_bulkrun_add")
-        return HttpResponseRedirect(f"{address}?{given.urlencode()}")
+        return HttpResponseRedirect(self.bulk_url(given))
+
+    def bulk_url(self, chosen: QueryDict, **options: str) -> str:
+        """The page of bulk changes for what `chosen` names: ticked rows, or a filter."""
+        given = QueryDict(mutable=True)
+        given.update({"of": self.bulk_name, **options})
+        for name, values in chosen.lists():
+            given.setlist(name, values)
+        return f"{reverse('admin:credits_bulkrun_add')}?{given.urlencode()}"
 
     def has_change_many_permission(self, request: HttpRequest) -> bool:
         """Whether this person may do any of it."""

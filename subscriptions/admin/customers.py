@@ -18,6 +18,7 @@ from catalog.models import Currency, Package
 from subscriptions import customers, promotions, searching
 from subscriptions.admin import words
 from subscriptions.admin.choosing import ChosenForBulk
+from subscriptions.admin.filters import PlanFilter
 from subscriptions.admin.promotions import GivePage, rows_of
 from subscriptions.admin.subscribing import SubscribePage
 from subscriptions.models import Customer, Entity, PromotionalEntitlement, Subscription
@@ -204,22 +205,10 @@ class EntitlementsPage(ObjectPage):
         }
 
 
-class PlanFilter(admin.SimpleListFilter):
+class OnPlan(PlanFilter):
     """Customers with a running or coming subscription to a plan."""
 
-    title = "plan"
-    parameter_name = "plan"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        plans = Package.objects.plans().exclude(live=None).select_related("live")
-        return sorted(((plan.public_id, plan.name) for plan in plans), key=lambda pair: pair[1])
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if not self.value():
-            return queryset
-        plan = Package.objects.plans().filter(public_id=self.value()).first()
-        if plan is None:
-            return queryset.none()
+    def having(self, queryset: Any, plan: Package) -> Any:
         having = Subscription.objects.not_ended(timezone.now()).filter(plan=plan)
         return queryset.filter(pk__in=having.values("customer"))
 
@@ -237,7 +226,7 @@ class CustomerAdmin(ChosenForBulk, WorkspaceAdmin):
         "subscriptions.change_subscription",
     )
     list_display = ["name_column", "id_column", "email", "plans", "created"]
-    list_filter = [ActiveFilter, PlanFilter]
+    list_filter = [ActiveFilter, OnPlan]
     search_fields = ["name", "public_id", "email"]
     search_help_text = "Beginnings of words of a name, ID or email"
     ordering = ["-created_at", "-pk"]

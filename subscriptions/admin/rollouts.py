@@ -1,6 +1,8 @@
 """Rollouts: how far published versions got to the subscriptions (R12)."""
 
+from collections import Counter, defaultdict
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -11,20 +13,23 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog import impact
-from catalog.models import Package
-from subscriptions import rollout
-from subscriptions.admin.impacts import PackageDialog
+from catalog.models import Package, PackageKind
+from subscriptions import impacts, rollout
+from subscriptions.admin.impacts import AT_ONCE, PackageDialog
 from subscriptions.models import (
+    ImpactOutcome,
     ImpactReport,
     RolloutKind,
     RolloutOutcome,
     RolloutResult,
     RolloutRun,
     RolloutStatus,
+    Subscription,
 )
 from workspace.actors import Actor
 from workspace.admin.base import Badge, DialogForm, ObjectPage, ReadOnly, WorkspaceAdmin, button
 from workspace.admin.pages import model_url
+from workspace.templatetags.stipend import credits as in_digits
 from workspace.templatetags.stipend import instant
 
 TONES = {
@@ -71,6 +76,7 @@ class BeginMigration(PackageDialog):
     confirm_label = "Migrate"
     is_dangerous = True
     form_class = MigrateForm
+    template_name = "admin/subscriptions/rollout/begin.html"
     question = (
         "Subscriptions move to the latest versions of what they have, and to their prices. The "
         "worker moves them; you can cancel, and try failed ones again."
@@ -93,6 +99,34 @@ class BeginMigration(PackageDialog):
     def initial(self) -> dict[str, Any]:
         """The version one came from."""
         return {"from_numbers": self.request.GET.getlist("from")}
+
+    def content(self) -> dict[str, Any]:
+        """What would happen to all who have it; worked out here where they are few."""
+        assert self.package is not None, "asked for before"
+        rows = rollout.having(self.package, self.now)
+        total = rows.count()
+        is_plan = self.package.kind == PackageKind.PLAN
+        filtered = f"?plan={self.package.public_id}" if is_plan else ""
+        list_url = f"{model_url(Subscription, 'changelist')}{filtered}"
+        found = {"total": total, "most": AT_ONCE, "list_url": list_url}
+        if total > AT_ONCE:
+            return found
+        effects = impacts.of_migration(list(rows.select_related("plan_version")), self.now)
+        outcomes = Counter(impacts.outcome_of(lines) for lines in effects.values())
+        granted: dict[str, Decimal] = defaultdict(Decimal)
+        for lines in effects.values():
+            for line in lines:
+                granted[line.name] += line.granted
+        return found | {
+            "outcomes": [
+                (each.label, in_digits(outcomes[each])) for each in ImpactOutcome if outcomes[each]
+            ],
+            "granted": [
+                (f"{name}, granted at once", in_digits(amount))
+                for name, amount in sorted(granted.items())
+                if amount
+            ],
+        }
 
     def act(self, form: Any, actor: Actor, now: datetime) -> str:
         """Leave it to the worker."""

@@ -16,11 +16,12 @@ from unfold.decorators import display
 
 from catalog.admin.fields import only_when
 from catalog.admin.lists import code
+from catalog.models import Package
 from catalog.models.products import CancellationTime
 from subscriptions import cancellation, finding, migration, searching, transfer, updates
 from subscriptions.admin import words
 from subscriptions.admin.choosing import ChosenForBulk
-from subscriptions.admin.migrating import MigrateListed
+from subscriptions.admin.filters import PlanFilter
 from subscriptions.admin.updating import UpdatePage
 from subscriptions.cancellation import CancellationAction
 from subscriptions.discounts import Discount
@@ -194,6 +195,13 @@ class StatusFilter(admin.SimpleListFilter):
         return queryset.with_any_status([self.value()], timezone.now())
 
 
+class OfPlan(PlanFilter):
+    """Subscriptions to a plan."""
+
+    def having(self, queryset: Any, plan: Package) -> Any:
+        return queryset.filter(plan=plan)
+
+
 MOST_UPDATES = 50
 
 
@@ -251,10 +259,9 @@ class SubscriptionAdmin(ChosenForBulk, WorkspaceAdmin):
         SubscriptionEntitlementsPage,
         ScheduledUpdatesPage,
         UpdatePage,
-        MigrateListed,
     ]
     list_display = ["plan_column", "customer_column", "id_column", "status", "started", "ends"]
-    list_filter = [StatusFilter]
+    list_filter = [StatusFilter, OfPlan]
     list_select_related = [
         "customer",
         "paying_customer",
@@ -291,9 +298,9 @@ class SubscriptionAdmin(ChosenForBulk, WorkspaceAdmin):
     ) -> HttpResponse:
         """With what can be done to all that the filter shows."""
         links = []
-        if request.user.has_perm(MigrateListed.permission):
-            url = f"{self.url_of(MigrateListed.name)}?{request.GET.urlencode()}"
-            links.append(Link(MigrateListed.title, url, icon="upgrade"))
+        if self.has_change_many_permission(request):
+            url = self.bulk_url(request.GET, do="MIGRATE")
+            links.append(Link("Migrate to latest", url, icon="upgrade"))
         return super().changelist_view(request, {"list_links": links, **(extra_context or {})})
 
     def has_add_permission(self, request: HttpRequest) -> bool:

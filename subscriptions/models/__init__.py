@@ -21,7 +21,6 @@ from subscriptions.models.promotions import (
     PromotionStatus,
 )
 from subscriptions.models.rollouts import (
-    RolloutChoice,
     RolloutKind,
     RolloutOutcome,
     RolloutResult,
@@ -64,7 +63,6 @@ __all__ = [
     "PromotionStatus",
     "PromotionalEntitlement",
     "Resource",
-    "RolloutChoice",
     "RolloutKind",
     "RolloutOutcome",
     "RolloutResult",

@@ -51,8 +51,7 @@ class RolloutRun(Run):
     The work of a publication is found by looking for subscriptions on older versions, that of a
     migration by looking for those without a result, so a run that is interrupted or doubled goes
     on where it was. `from_numbers` are the versions from which a migration moves; empty: from
-    any. With `is_selection` it moves those that somebody chose (`RolloutChoice`), and no
-    others. `total` is how many there were when it began.
+    any. `total` is how many there were when it began.
     """
 
     version = models.ForeignKey("catalog.PackageVersion", models.PROTECT, related_name="rollouts")
@@ -60,7 +59,6 @@ class RolloutRun(Run):
         max_length=16, choices=RolloutKind, default=RolloutKind.PUBLICATION, editable=False
     )
     from_numbers = models.JSONField(default=list)
-    is_selection = models.BooleanField(default=False)
     at_period_end = models.BooleanField(default=False)
     total = models.PositiveIntegerField(default=0)
     package = models.ForeignKey("catalog.Package", models.PROTECT, related_name="rollouts")
@@ -111,24 +109,6 @@ class RolloutRun(Run):
     def activity_subject(self) -> tuple[str, str]:
         """Under which kind and id records remember it."""
         return ("rollout", str(self.pk))
-
-
-class RolloutChoice(models.Model):
-    """A subscription that somebody chose for a migration."""
-
-    run = models.ForeignKey(RolloutRun, models.CASCADE, related_name="choices")
-    subscription = models.ForeignKey("subscriptions.Subscription", models.CASCADE, related_name="+")
-
-    class Meta:
-        default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(
-                fields=["run", "subscription"], name="one_choice_per_rollout_and_subscription"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return str(self.subscription)
 
 
 class RolloutResult(models.Model):

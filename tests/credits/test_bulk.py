@@ -24,8 +24,8 @@ from credits.bulk_deeds import (
     Revoking,
 )
 from credits.models import BulkOutcome, BulkRow, BulkRun, BulkStatus, Grant, LedgerEntry, Pool
+from subscriptions import cancellation, updates
 from subscriptions import customers as customer_verbs
-from subscriptions import updates
 from subscriptions.models import Customer, Subscription, SubscriptionAddon
 from tests.builders import (
     a_credit_type,
@@ -40,6 +40,7 @@ from tests.credits.pools import START, a_pool, consumed, granted, stored
 from workspace.actors import SYSTEM, Actor, ActorKind
 from workspace.errors import Busy
 from workspace.models import Activity
+from workspace.templatetags.stipend import instant
 
 pytestmark = pytest.mark.django_db
 
@@ -667,6 +668,28 @@ class TestMigrating:
         assert (balances(row.done), row.changed_since_review) == ([("100", "150")], False)
         assert set(Subscription.objects.values_list("plan_version__number", flat=True)) == {2}
 
+    def test_waits_for_the_end_of_each_billing_period(self, ai, acme, globex):
+        """R10, R13: no balance moves before."""
+        pro = a_published_plan("Pro", entitlements=[some_credits(ai, 100)], now=START)
+        waiting, ending = (
+            a_subscription(acme, pro, now=START),
+            a_subscription(globex, pro, now=START),
+        )
+        a_new_version(pro, entitlements=[some_credits(ai, 150)], now=START)
+        cancellation.cancel(
+            subscription_id=ending.public_id, time="END_OF_BILLING_PERIOD", actor=SYSTEM, now=START
+        )
+
+        run = looked_at(Migrating(at_period_end=True), acme, globex)
+        assert "before this would take effect" in messages(run)[1]
+        run = carried_out(run)
+
+        row = run.rows.all()[0]
+        waiting.refresh_from_db()
+        at = instant(waiting.next_update_at)
+        assert (row.what, row.planned, row.done) == (f"Pro v1 → v2 on {at}", [], [])
+        assert (row.changed_since_review, waiting.plan_version.number) == (False, 1)
+
 
 class TestDeed:
     @pytest.mark.parametrize(
@@ -676,10 +699,13 @@ class TestDeed:
             a_gift(None, expires_at=IN_JUNE, unit_cost=Decimal("0.000001")),
             Revoking(name="x"),
             Extending(until=IN_JUNE),
-            Migrating(plan_id="pro"),
+            Migrating(plan_id="pro", at_period_end=True),
         ],
     )
     def test_is_the_same_after_it_was_stored(self, ai, acme, deed):
         run = begun(deed, acme)
 
         assert bulk.deed_of(fresh(run)) == deed
+
+    def test_is_known_from_before_it_had_a_choice(self):
+        assert Migrating.restored({"plan_id": "pro"}) == Migrating(plan_id="pro")

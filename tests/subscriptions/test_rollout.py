@@ -40,7 +40,7 @@ from tests.builders import (
     reloaded,
     some_credits,
 )
-from workspace import activity, runs
+from workspace import runs
 from workspace.actors import SYSTEM
 from workspace.acts import TooBusy
 from workspace.errors import Conflict
@@ -559,48 +559,6 @@ class TestBeginMigration:
             rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=LATER)
 
         assert RolloutRun.objects.count() == 1
-
-
-class TestBeginMigrationOf:
-    def test_begins_a_run_for_each_plan_and_moves_those_chosen(self):
-        """R10, R12: of chosen subscriptions, and whoever comes later is none of them."""
-        pro, basic = a_published_plan("Pro"), a_published_plan("Basic")
-        chosen = [a_subscription(plan=pro), a_subscription(plan=basic)]
-        left = a_subscription(plan=pro)
-        for plan in (pro, basic):
-            a_new_version(plan, now=NOW + DAY)
-        rows = Subscription.objects.filter(pk__in=[each.pk for each in chosen])
-
-        runs = rollout.begin_migration_of(chosen=rows, actor=SYSTEM, now=LATER)
-        tasks.roll_out(LATER)
-
-        assert [(run.package, run.total) for run in runs] == [(pro, 1), (basic, 1)]
-        assert versions() == [2, 2, 1]
-        assert not left.rollout_results.exists()
-        events = activity.for_subject("plan", basic.public_id).values_list("event", flat=True)
-        assert {"package.migration_begun", "package.rolled_out"} <= set(events)
-
-    def test_begins_none_where_one_plan_has_another_rollout(self):
-        pro, basic = a_published_plan("Pro"), a_published_plan("Basic")
-        a_subscription(plan=pro)
-        a_subscription(plan=basic)
-        publish(basic)
-
-        with pytest.raises(RolloutRunning, match="A rollout of Basic is not finished"):
-            rollout.begin_migration_of(chosen=Subscription.objects.all(), actor=SYSTEM, now=LATER)
-
-        assert RolloutRun.objects.count() == 1
-
-    def test_leaves_out_what_has_ended(self):
-        ended = a_subscription()
-        cancellation.cancel(
-            subscription_id=ended.public_id, time="IMMEDIATE", actor=SYSTEM, now=NOW
-        )
-
-        with pytest.raises(NothingToMigrate):
-            rollout.begin_migration_of(chosen=Subscription.objects.all(), actor=SYSTEM, now=LATER)
-
-        assert not RolloutRun.objects.exists()
 
 
 class TestClocks:

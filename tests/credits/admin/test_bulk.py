@@ -198,9 +198,10 @@ class TestChoosing:
         subscription = a_subscription(acme, plan, now=START)
         address = ticked(support, SUBSCRIPTIONS, subscription.pk)
 
-        answer = support.press(address, kind="MIGRATE", reason="New prices")
+        answer = support.press(address, kind="MIGRATE", when="period_end", reason="New prices")
 
         assert "It has the latest versions and prices already." in answer.content.decode()
+        assert BulkRun.objects.get().terms["at_period_end"] is True
 
     def test_leads_from_grants(self, support, ai, acme):
         grant = granted(a_pool(acme, ai), 50, name="Sorry")

@@ -1,5 +1,4 @@
 import pytest
-from django.utils import timezone
 
 from catalog import products
 from catalog.models.products import EndSetup
@@ -69,12 +68,12 @@ class TestList:
         self, support, studio, subscription, django_assert_num_queries
     ):
         support.get(SUBSCRIPTIONS)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             support.get(SUBSCRIPTIONS)
         for _ in range(8):
             a_subscription(a_customer(), studio.pro)
 
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             support.get(SUBSCRIPTIONS)
 
 
@@ -429,60 +428,24 @@ class TestRollouts:
 
 
 class TestMigrateListed:
-    ADDRESS = f"{SUBSCRIPTIONS}migrate-listed/"
+    def test_leads_to_a_bulk_change_of_what_the_filter_shows(self, manager, reader, studio):
+        """R10: with a look at every customer first."""
+        basic = a_published_plan("Basic", public_id="basic", product=studio.pro.product)
+        for name, plan in (("Acme", studio.pro), ("Globex", basic)):
+            a_subscription(a_customer(name, public_id=name.lower()), plan)
+        plan_id = studio.pro.public_id
 
-    @pytest.fixture
-    def two(self, studio) -> tuple[Subscription, Subscription]:
-        """Acme and Globex on version 1 of Pro, of which there is a second version."""
-        acme, globex = (
-            a_subscription(a_customer(name, public_id=name.lower()), studio.pro)
-            for name in ("Acme", "Globex")
-        )
-        a_new_version(studio.pro, entitlements=[some_credits(studio.api, 51_000)])
-        return acme, globex
+        [link] = manager.get(f"{SUBSCRIPTIONS}?plan={plan_id}").context["list_links"]
+        page = manager.get(link.url)
 
-    def test_is_offered_with_the_filter_of_the_list(self, manager, reader, two):
-        links = manager.get(f"{SUBSCRIPTIONS}?q=acme").context["list_links"]
-
-        assert [(link.label, link.url) for link in links] == [
-            ("Migrate to latest", f"{self.ADDRESS}?q=acme")
-        ]
+        assert link.label == "Migrate to latest"
+        assert page.context["chosen"] == f"1 subscription plan {plan_id}"
+        assert page.context["form"]["kind"].initial == "MIGRATE"
         assert reader.get(SUBSCRIPTIONS).context["list_links"] == []
 
-    def test_shows_what_would_happen_to_whom(self, manager, two):
-        page = manager.get(f"{self.ADDRESS}?q=acme").context
+    def test_knows_no_plan_that_is_not_there(self, manager, studio):
+        a_subscription(a_customer("Acme"), studio.pro)
 
-        assert page["versions"] == [("Pro v1 → v2", "1 subscriptions")]
-        assert page["outcomes"] == [("Gains now", "1")]
-        assert [amount for _, amount in page["granted"]] == ["1,000"]
+        page = manager.get(f"{SUBSCRIPTIONS}?plan=nonsense").context
 
-    def test_migrates_whom_the_filter_finds_and_nobody_else(self, manager, two):
-        """R10, R12."""
-        acme, globex = two
-
-        answer = manager.press(f"{self.ADDRESS}?q=acme", when="now", reviewed=1)
-        roll_out(timezone.now())
-
-        assert words(answer) == ["1 subscriptions are migrated in the background."]
-        run = RolloutRun.objects.get()
-        assert (run.status, run.total, run.is_selection) == (RolloutStatus.COMPLETED, 1, True)
-        acme.refresh_from_db()
-        globex.refresh_from_db()
-        assert (acme.plan_version.number, globex.plan_version.number) == (2, 1)
-
-    def test_waits_for_the_period_if_asked_for(self, manager, two):
-        manager.press(self.ADDRESS, when="period_end", reviewed=2)
-
-        run = RolloutRun.objects.get()
-        assert (run.at_period_end, run.total) == (True, 2)
-
-    def test_refuses_a_list_that_changed_meanwhile(self, manager, two):
-        answer = manager.post(f"{self.ADDRESS}?q=acme", {"when": "now", "reviewed": 2})
-
-        assert "The list changed since you looked" in str(answer.context["form"].errors)
-        assert not RolloutRun.objects.exists()
-
-    def test_is_not_for_readers(self, reader, two):
-        assert reader.get(self.ADDRESS).status_code == 403
-        assert reader.post(self.ADDRESS, {"when": "now", "reviewed": 2}).status_code == 403
-        assert not RolloutRun.objects.exists()
+        assert list(page["cl"].result_list) == []
