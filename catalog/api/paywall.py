@@ -23,6 +23,7 @@ from catalog.api.paywall_shapes import (
     PaywallCreditTypeShape,
     PaywallFeatureShape,
     PaywallIncludedShape,
+    PaywallOlderShape,
     PaywallPackageShape,
     PaywallPlanShape,
     PaywallPricePointShape,
@@ -173,7 +174,7 @@ class _Stock:
             "versionNumber": version.number,
             "product": _product(plan.product),
             "basePlan": _named_plan(version.base_plan),
-            "inheritedEntitlements": [],
+            "inheritedEntitlements": self._older(version, inherited=True),
             "inheritedPackageEntitlements": self._entitlements(version, inherited=True),
             "compatibleAddons": [self._addon(addon) for addon in self.addons[version.pk]],
             "compatiblePackageGroups": [],
@@ -205,7 +206,7 @@ class _Stock:
             "pricingType": version.pricing_type or None,
             "prices": [*prices, *rates],
             "overagePrices": overage,
-            "entitlements": [],
+            "entitlements": self._older(version, inherited=False),
             "packageEntitlements": self._entitlements(version, inherited=False),
         }
 
@@ -217,6 +218,14 @@ class _Stock:
             *self.features[version.pk],
         ]
         return [_entitlement(row) for row in rows if (row.version_id != version.pk) is inherited]
+
+    def _older(self, version: PackageVersion, *, inherited: bool) -> list[PaywallOlderShape]:
+        """The features among them, as older SDKs read them."""
+        return [
+            _older(row)
+            for row in self.features[version.pk]
+            if (row.version_id != version.pk) is inherited
+        ]
 
 
 def _live(package: Package) -> PackageVersion:
@@ -405,4 +414,21 @@ def _entitlement(
         "hasUnlimitedUsage": row.has_unlimited_usage,
         "enumValues": row.enum_values or None,
         "resetPeriod": row.reset_period or None,
+    }
+
+
+def _older(row: FeatureEntitlement) -> PaywallOlderShape:
+    return {
+        "__typename": "PackageEntitlement",
+        "featureId": row.feature.public_id,
+        "feature": _feature(row.feature),
+        "usageLimit": row.usage_limit,
+        "hasUnlimitedUsage": row.has_unlimited_usage,
+        "hasSoftLimit": row.has_soft_limit,
+        "enumValues": row.enum_values or None,
+        "resetPeriod": row.reset_period or None,
+        "displayNameOverride": row.display_name_override or None,
+        "hiddenFromWidgets": row.hidden_from,
+        "isCustom": row.is_custom,
+        "isGranted": row.is_granted,
     }

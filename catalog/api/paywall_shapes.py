@@ -167,8 +167,28 @@ class PaywallUseShape(OfFeature, PaywallIncludedShape):
     resetPeriod: Reset | None
 
 
+PaywallOlderShape = TypedDict(
+    "PaywallOlderShape",
+    {
+        "__typename": Literal["PackageEntitlement"],
+        "featureId": str,
+        "feature": PaywallFeatureShape,
+        "usageLimit": int | None,
+        "hasUnlimitedUsage": bool,
+        "hasSoftLimit": bool,
+        "enumValues": list[str] | None,
+        "resetPeriod": Reset | None,
+        "displayNameOverride": str | None,
+        "hiddenFromWidgets": Places,
+        "isCustom": bool,
+        "isGranted": bool,
+    },
+)
+"""A feature that is included, as older SDKs read it; they know no credits."""
+
+
 class PaywallPackageShape(TypedDict):
-    """What plans and add-ons have in common; empty lists are those of older clients."""
+    """What plans and add-ons have in common."""
 
     id: str
     refId: str
@@ -180,7 +200,7 @@ class PaywallPackageShape(TypedDict):
     pricingType: Pricing | None
     prices: list[PaywallPriceShape]
     overagePrices: list[PaywallPriceShape]
-    entitlements: list[Nothing]
+    entitlements: list[PaywallOlderShape]
     packageEntitlements: list[PaywallCreditsShape | PaywallUseShape]
 
 
@@ -231,7 +251,7 @@ class PaywallPlanShape(OfPlan, PaywallPackageShape):
     versionNumber: int
     product: PaywallProductShape
     basePlan: EdgePlanNameShape | None
-    inheritedEntitlements: list[Nothing]
+    inheritedEntitlements: list[PaywallOlderShape]
     inheritedPackageEntitlements: list[PaywallCreditsShape | PaywallUseShape]
     compatibleAddons: list[PaywallAddonShape]
     compatiblePackageGroups: list[Nothing]

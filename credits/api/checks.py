@@ -143,11 +143,12 @@ class EdgeStateView(ApiView):
     @speaks(query=ResourceFilter, answer=EdgeAnswerShape)
     def get(self, request: Request, customer_id: str) -> Response:
         """Everything the customer may use, so that the SDK can decide."""
-        query = self.read_query()
-        state = entitlements.state(
-            customer_id=customer_id, resource_id=query.get("resource_id"), now=self.now
+        resource_id = self.read_query().get("resource_id")
+        state = entitlements.state(customer_id=customer_id, resource_id=resource_id, now=self.now)
+        shown = shapes.edge_state(
+            state, customer_id=customer_id, resource_id=resource_id, now=self.now
         )
-        return self.answer({"entitlementsState": shapes.edge_state(state, self.now)})
+        return self.answer({"entitlementsState": shown})
 
 
 class EdgeListView(ApiView):
@@ -161,7 +162,7 @@ class EdgeListView(ApiView):
         shown = shapes.edge_list(
             state, customer_id=customer_id, resource_id=resource_id, now=self.now
         )
-        return self.answer(shown)
+        return self.answer({"entitlements": shown})
 
 
 class EdgeConfigurationView(ApiView):

@@ -300,7 +300,9 @@ def entitlements(state: State, now: datetime) -> CustomerEntitlementsShape:
     }
 
 
-def edge_state(state: State, now: datetime) -> EdgeStateShape:
+def edge_state(
+    state: State, *, customer_id: str, resource_id: str | None, now: datetime
+) -> EdgeStateShape:
     """Everything a customer may use, as SDKs read it to decide for themselves.
 
     They know the two kinds apart by `__typename`, and call metadata `additionalMetaData`.
@@ -308,7 +310,7 @@ def edge_state(state: State, now: datetime) -> EdgeStateShape:
     return {
         "__typename": "EntitlementsState",
         "accessDeniedReason": state.denial,
-        "entitlements": [],
+        "entitlements": edge_list(state, customer_id=customer_id, resource_id=resource_id, now=now),
         "entitlementsV2": [
             *(_edge_credits(each, now) for each in state.credits),
             *(_edge_feature(each, now) for each in state.features),
@@ -318,23 +320,21 @@ def edge_state(state: State, now: datetime) -> EdgeStateShape:
 
 def edge_list(
     state: State, *, customer_id: str, resource_id: str | None, now: datetime
-) -> EdgeListShape:
+) -> list[EdgeOlderShape]:
     """The features a customer may use, as older SDKs read them; they know no credits."""
-    return {
-        "entitlements": [
-            {
-                "__typename": "Entitlement",
-                **_edge_use(each, now),
-                "customerId": customer_id,
-                "resourceId": resource_id,
-                "requestedUsage": None,
-                "requestedValues": None,
-                "nextResetDate": instant(each.window[1]) if each.window else None,
-                "validUntil": _milliseconds(each.valid_until),
-            }
-            for each in state.features
-        ]
-    }
+    return [
+        {
+            "__typename": "Entitlement",
+            **_edge_use(each, now),
+            "customerId": customer_id,
+            "resourceId": resource_id,
+            "requestedUsage": None,
+            "requestedValues": None,
+            "nextResetDate": instant(each.window[1]) if each.window else None,
+            "validUntil": _milliseconds(each.valid_until),
+        }
+        for each in state.features
+    ]
 
 
 def _milliseconds(at: datetime | None) -> int | None:

@@ -66,6 +66,14 @@ class TestPaywall:
         )
         [inherited] = plan["inheritedPackageEntitlements"]
         assert (inherited["featureId"], inherited["usageLimit"]) == ("images", 10)
+        assert plan["entitlements"] == []
+        [older] = plan["inheritedEntitlements"]
+        assert (older["__typename"], older["featureId"], older["usageLimit"]) == (
+            "PackageEntitlement",
+            "images",
+            10,
+        )
+        assert shown["plans"][0]["entitlements"] == [older]
         assert [addon["refId"] for addon in plan["compatibleAddons"]] == ["extra"]
         prices = [
             (

@@ -405,6 +405,7 @@ class TestEdgeState:
 
         [entry] = everything.get("/v1/c/acme/entitlements.json").data["entitlements"]
 
+        assert state["entitlements"] == [entry]
         _, feature = state["entitlementsV2"]
         own = ("__typename", "validUntil")
         assert {**entry, **{name: feature[name] for name in own}} == {
