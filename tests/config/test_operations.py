@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -84,6 +85,20 @@ STRANGE: list[Any] = [
     [[]],
     {"a": {"b": 1}},
 ]
+TEXTS = [json.dumps(text) for text in ("\u202eabc", "a\r\nb", "x" * 100_000)]
+NUMBERS = [
+    *("1e-7", "0.0000001", "1e400", "NaN", "Infinity", "-Infinity"),
+    *('"5"', '""', "true", "[]", "{}", "５", "01", "0x10", "1_000", "9" * 400),
+]
+ANSWERED_FOR_NOBODY = {
+    "GET /api/v1/customers/<str:customer_id>/entitlements",
+    "GET /api/v1/customers/<str:customer_id>/entitlements/check",
+    "GET /api/v1-beta/customers/<str:customer_id>/entitlements/check",
+    "GET /v1/c/<str:customer_id>/entitlements-state.json",
+    "GET /v1/c/<str:customer_id>/entitlements.json",
+    "DELETE /api/v1/data-export/destinations/<str:destination_id>",
+}
+"""Access is a question, whose answer is no; what is not there may be removed again."""
 
 
 def a_key(kind: KeyKind = KeyKind.FULL, *scopes: str) -> NewKey:
@@ -139,6 +154,43 @@ def grow(raw: str, at: str) -> None:
     for method, path, body in steps:
         answer = send(raw, method, address(path), json.dumps(body).encode())
         assert answer.status_code in (200, 201), (path, answer.content)
+
+
+def spoilt(raw: str, kind: type, wrong: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Each step with one value after the other replaced: its name, method, address and body.
+
+    Of values that are texts, or amounts. Then the step is made, as the next ones need it.
+    """
+    grant = a_grant(raw)
+    for method, path, body in STEPS:
+        where, text = address(path).replace("welcome", grant), json.dumps(body)
+        for value in sorted({*leaves(body)}, key=str):
+            name, held = value
+            if isinstance(held, bool) or not isinstance(
+                held, (str,) if kind is str else (int, float)
+            ):
+                continue
+            for other in wrong:
+                spoiled = text.replace(f'"{name}": {json.dumps(held)}', f'"{name}": {other}')
+                assert spoiled != text
+                yield f"{method} {path} {other:.20} as {name}", method, where, spoiled
+        assert send(raw, method, where, text.encode()).status_code < 300
+
+
+def a_grant(raw: str) -> str:
+    """The id of a new grant."""
+    answer = send(raw, "POST", "/api/v1/credits/grants", json.dumps(GRANT).encode())
+    made: str = answer.json()["data"]["id"]
+    return made
+
+
+def leaves(value: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values of all that is no object and no list."""
+    for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(inner, dict | list):
+            yield from leaves(inner)
+        elif isinstance(name, str) and inner is not None:
+            yield name, inner
 
 
 def stored() -> tuple[int, int]:
@@ -270,6 +322,9 @@ class TestMethods:
         for route, known in routes().items():
             options = ask(raw, Operation("OPTIONS", route))
             assert (options.status_code, options["Content-Type"]) == (405, "application/json")
+            assert {*options["Allow"].split(", ")} == known | (
+                {"HEAD"} if "GET" in known else set()
+            )
             head = ask(raw, Operation("HEAD", route))
             wanted = ask(raw, Operation("GET", route)).status_code if "GET" in known else 405
             assert (head.status_code, head.content) == (wanted, b"")
@@ -319,6 +374,54 @@ class TestBodies:
                 send(raw, method, address(path), json.dumps(body).encode())
 
         assert wrong(answers(), lambda answer: answer.status_code < 500) == {}
+
+    def test_with_texts_that_nobody_can_read_are_refused(self, world):
+        """Every text of every valid body."""
+        raw = a_key().raw
+
+        answers = (
+            (name, send(raw, method, path, text.encode()))
+            for name, method, path, text in spoilt(raw, str, TEXTS)
+        )
+
+        assert wrong(answers, lambda answer: 400 <= answer.status_code < 500) == {}
+
+    def test_with_amounts_that_are_none_are_refused(self, world):
+        """Every amount of every valid body, to the character."""
+        raw = a_key().raw
+
+        answers = (
+            (name, send(raw, method, path, text.encode()))
+            for name, method, path, text in spoilt(raw, float, NUMBERS)
+            if not name.endswith("percentOff")
+        )
+
+        assert wrong(answers, lambda answer: answer.status_code == 400) == {}
+
+
+class TestIds:
+    @pytest.mark.parametrize("strange", ["nobody", "a" * 5000, "a%2Fb", "%00", "%F0", "a%20b", "é"])
+    def test_that_are_unknown_or_none_are_refused(self, world, strange):
+        """One at a time; where that is a question, the answer is no."""
+        raw, before = a_key().raw, stored()
+        bodies = {f"{method} /{resolve(address(path)).route}": body for method, path, body in STEPS}
+        answered = set()
+
+        def answers() -> Iterator[tuple[str, Any]]:
+            for each in ALL:
+                for place in re.findall(r"<str:\w+>", each.route):
+                    path = Operation(each.method, each.route.replace(place, strange)).path
+                    body = json.dumps(bodies.get(str(each), {})).encode()
+                    asked = "" if each.changes else f"?{asking(each)[0]}"
+                    answer = send(raw, each.method, f"{path}{asked}", body if each.changes else b"")
+                    if answer.status_code == 200:
+                        answered.add(str(each))
+                    else:
+                        yield f"{each} {place}", answer
+
+        assert wrong(answers(), lambda answer: 400 <= answer.status_code < 500) == {}
+        assert answered <= ANSWERED_FOR_NOBODY
+        assert stored() == before
 
 
 class TestQueries:
@@ -379,9 +482,7 @@ class TestSteps:
     def test_take_effect_once_per_key(self, world):
         """R40, end: every POST, and the answer is the same to the letter."""
         raw = a_key().raw
-        grant = json.loads(
-            send(raw, "POST", "/api/v1/credits/grants", json.dumps(GRANT).encode()).content
-        )["data"]["id"]
+        grant = a_grant(raw)
         for number, (method, path, body) in enumerate(STEPS):
             once = {"idempotency-key": f"step-{number}"} if method == "POST" else {}
             where, content = address(path).replace("welcome", grant), json.dumps(body).encode()
@@ -531,9 +632,7 @@ class TestCosts:
 
         def costs() -> dict[str, int]:
             with undone():
-                grant = json.loads(
-                    send(raw, "POST", address("credits/grants"), json.dumps(GRANT).encode()).content
-                )["data"]["id"]
+                grant = a_grant(raw)
                 return {
                     f"{method} {path}": cost(
                         raw, method, address(path).replace("welcome", grant), body

@@ -55,7 +55,7 @@ class ApiView(APIView):
 
     content_negotiation_class = OnlyJson
     throttle_classes = [KeyRate]
-    metadata_class = None
+    http_method_names = [name for name in APIView.http_method_names if name != "options"]
 
     names: ClassVar[Mapping[str, str]] = {"public_id": "id"}
     """How callers know the fields that refusals name, where camelCase is not all."""
