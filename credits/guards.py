@@ -1,10 +1,36 @@
-"""What the database refuses whatever our code says: the ledger only grows, gaplessly."""
+"""What the database refuses whatever our code says: the ledger only grows, gaplessly.
+
+A balance is what the last entry of its pool left, so it is written after its entries.
+"""
 
 from workspace import triggers
 from workspace.triggers import Trigger
 
 LEDGER = "credits_ledgerentry"
 GRANTS = "credits_grant"
+POOLS = "credits_pool"
+
+AMOUNTS = {
+    POOLS: ["balance", "granted", "consumed"],
+    GRANTS: ["amount", "consumed"],
+    LEDGER: ["amount", "balance_before", "balance_after"],
+    "credits_consumption": ["amount"],
+    "credits_schedule": ["amount", "mark", "given_back", "used_elsewhere"],
+}
+"""Columns that hold millionths of a credit."""
+
+
+def _whole_amounts(table: str, operation: triggers.Operation) -> Trigger:
+    """SQLite would store half a millionth, and what does not fit into 64 bits as a double."""
+    types = [f"typeof(NEW.{column})" for column in AMOUNTS[table]]
+    return Trigger(
+        f"amounts_of_{table}_are_whole_on_{operation.lower()}",
+        table,
+        operation,
+        "An amount is a whole number of millionths.",
+        {"sqlite": " OR ".join(f"{each} <> 'integer'" for each in types)},
+    )
+
 
 triggers.register(
     *triggers.append_only(LEDGER, "The ledger is never changed: post a further entry."),
@@ -23,6 +49,22 @@ triggers.register(
                   AND previous.number = NEW.number - 1
                   AND previous.balance_after = NEW.balance_before
                   AND previous.effective_at <= NEW.effective_at
+            )
+        )""",
+    ),
+    Trigger(
+        "a_pool_holds_what_its_ledger_says",
+        POOLS,
+        "UPDATE",
+        "A pool holds what its last entry left.",
+        f"""(NEW.balance <> OLD.balance OR NEW.last_entry_number <> OLD.last_entry_number)
+        AND NOT (
+            NEW.last_entry_number >= OLD.last_entry_number
+            AND EXISTS (
+                SELECT 1 FROM {LEDGER} AS last
+                WHERE last.pool_id = NEW.id
+                  AND last.number = NEW.last_entry_number
+                  AND last.balance_after = NEW.balance
             )
         )""",
     ),
@@ -51,4 +93,6 @@ triggers.register(
         "DELETE",
         "A grant is voided, never deleted.",
     ),
+    *(_whole_amounts(table, "INSERT") for table in AMOUNTS),
+    *(_whole_amounts(table, "UPDATE") for table in AMOUNTS),
 )

@@ -218,10 +218,10 @@ def post(
             )
         return
     update(GRANTS, grants)
-    update(columns, pools)
     if entries:
         with connection.cursor() as cursor:
             cursor.executemany(ENTRIES.insert_one, ENTRIES.stored(entries))
+    update(columns, pools)
 
 
 def add_grants(rows: Sequence[Row]) -> list[int]:

@@ -14,7 +14,7 @@ return after it. A migration that must touch guarded rows on PostgreSQL does the
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from django.apps import AppConfig
@@ -34,8 +34,9 @@ class Trigger:
     """Refuse `operation` on `table` wherever `condition` is true; always, if it is empty.
 
     `condition` is SQL over `OLD` and `NEW` and may look into other tables; where the two
-    databases need different words, a mapping from vendor to SQL. `name` is a sentence, as
-    with constraints, and unique. A refusal is an `IntegrityError` that holds `message`.
+    databases need different words, a mapping from vendor to SQL; one that it does not name has
+    no need of the trigger. `name` is a sentence, as with constraints, and unique. A refusal is
+    an `IntegrityError` that holds `message`.
 
     A condition that looks into other rows sees nothing that others have not committed:
     whoever relies on it takes the lock that orders writers first.
@@ -45,7 +46,11 @@ class Trigger:
     table: str
     operation: Operation
     message: str
-    condition: str | Mapping[str, str] = ""
+    condition: str | Mapping[str, str] = field(default="", hash=False)
+
+    def is_for(self, vendor: str) -> bool:
+        """Whether the database needs the trigger."""
+        return isinstance(self.condition, str) or vendor in self.condition
 
     def condition_for(self, vendor: str) -> str:
         if isinstance(self.condition, str):
@@ -228,7 +233,11 @@ def _wanted(connection: BaseDatabaseWrapper) -> list[Trigger]:
         "postgresql": {"INSERT", "UPDATE", "DELETE", "TRUNCATE"},
         "sqlite": {"INSERT", "UPDATE", "DELETE"},
     }[connection.vendor]
-    return [trigger for trigger in _registered.values() if trigger.operation in known]
+    return [
+        trigger
+        for trigger in _registered.values()
+        if trigger.operation in known and trigger.is_for(connection.vendor)
+    ]
 
 
 def _present(connection: BaseDatabaseWrapper) -> dict[str, str]:

@@ -60,7 +60,10 @@ class TestBeingKilled:
 
         return walk((VERBS | TWINS)[name], victim)
 
-    @pytest.mark.parametrize("name", ["consume", "consume what is there", "sweep", "bulk"])
+    @pytest.mark.parametrize(
+        "name",
+        ["consume", "consume what is there", "grant", "void", "sweep", "migrate", "bulk"],
+    )
     def test_loses_nothing_and_does_nothing_twice(self, name, nursery_of_mortals):
         walked = self.walked(name, nursery_of_mortals)
 

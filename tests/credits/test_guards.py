@@ -3,17 +3,30 @@
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
-from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule
-from tests.builders import a_credit_type, a_published_plan, a_subscription, some_credits
+from catalog.amounts import AmountField
+from credits import events
+from credits.events import Event
+from credits.guards import AMOUNTS
+from credits.models import Consumption, Grant, LedgerEntry, Pool, Schedule, UsageEvent
+from tests.builders import (
+    a_credit_type,
+    a_customer,
+    a_metered_feature,
+    a_published_plan,
+    a_resource,
+    a_subscription,
+    some_credits,
+)
 from tests.credits.paper import FEBRUARY, JANUARY, MARCH, MID_JANUARY
 from tests.credits.pools import a_pool, consumed, granted, stored
 from workspace import triggers
+from workspace.actors import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
-MODELS = (Pool, Grant, LedgerEntry, Consumption, Schedule)
+MODELS = (Pool, Grant, LedgerEntry, Consumption, Schedule, UsageEvent)
 
 
 def everything() -> list[Any]:
@@ -209,6 +222,43 @@ class TestConsumptions:
         assert "consumed_is_not_negative" in message
 
 
+class TestEvents:
+    @pytest.fixture
+    def event(self) -> UsageEvent:
+        customer = a_customer(now=JANUARY)
+        a_metered_feature(now=JANUARY)
+        events.report(
+            events=[Event(customer.public_id, "image", "1", occurred_at=JANUARY)],
+            actor=SYSTEM,
+            now=JANUARY,
+        )
+        return UsageEvent.objects.get()
+
+    @pytest.mark.parametrize("change", ["key = 'other'", "occurred_at = recorded_at"])
+    def test_are_never_changed(self, event, change):
+        assert "never changed" in refusal(f"UPDATE credits_usageevent SET {change}")
+
+    def test_are_never_deleted(self, event):
+        assert "never changed" in refusal("DELETE FROM credits_usageevent")
+
+    @pytest.mark.parametrize("with_resource", [False, True])
+    def test_happen_once_per_key(self, event, with_resource):
+        """Design 8: the five parts of R40."""
+        columns = [
+            str(field.column) for field in UsageEvent._meta.concrete_fields if not field.primary_key
+        ]
+        resource = a_resource(event.customer, now=JANUARY).pk if with_resource else None
+        values = [str(resource) if column == "resource_id" else column for column in columns]
+        copy = (
+            f"INSERT INTO credits_usageevent ({', '.join(columns)})"
+            f" SELECT {', '.join(values if resource else columns)} FROM credits_usageevent"
+        )
+        if resource:
+            run(copy)  # of a resource it is another one
+
+        assert "key" in refusal(copy)
+
+
 class TestGrants:
     @pytest.mark.parametrize("consumed_", ["amount + 1", "-1"])
     def test_keep_consumed_between_zero_and_amount(self, pool, consumed_):
@@ -281,8 +331,80 @@ def copy_of_grant(*, type: str, **changed: str) -> str:
     )
 
 
+class TestAmounts:
+    """Design 1."""
+
+    COLUMNS = [
+        (table, column) for table, columns in AMOUNTS.items() for column in columns
+        if table not in ("credits_ledgerentry", "credits_consumption")
+    ]  # fmt: skip
+
+    def test_are_all_known(self):
+        stored = {
+            (model._meta.db_table, field.column)
+            for model in MODELS
+            for field in model._meta.concrete_fields
+            if isinstance(field, AmountField)
+        }
+        without_effect = {
+            ("credits_grant", "cost_amount"),
+            ("credits_grant", "period_amount"),
+            ("credits_grant", "mark_before"),
+            ("credits_grant", "units"),
+            ("credits_schedule", "units"),
+            ("credits_consumption", "units"),
+        }
+
+        known = {(table, column) for table, columns in AMOUNTS.items() for column in columns}
+        assert stored - without_effect == known
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's columns are whole")
+    @pytest.mark.parametrize("wrong", ["{} + 0.5", "'a lot'", "9223372036854775807 + 1"])
+    @pytest.mark.parametrize(("table", "column"), COLUMNS)
+    def test_are_whole(self, pool, table, column, wrong):
+        message = refusal(f"UPDATE {table} SET {column} = {wrong.format(column)}")
+
+        assert "whole number" in message
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's columns are whole")
+    @pytest.mark.parametrize("model", [LedgerEntry, Consumption, Grant, Pool, Schedule])
+    def test_are_whole_in_new_rows(self, pool, model):
+        table = model._meta.db_table
+        [amount, *_] = AMOUNTS[table]
+        columns = [str(field.column) for field in model._meta.concrete_fields]
+        values = [f"{each} + 0.5" if each == amount else each for each in columns[1:]]
+
+        listed, selected = ", ".join(columns[1:]), ", ".join(values)
+        message = refusal(f"INSERT INTO {table} ({listed}) SELECT {selected} FROM {table}")
+
+        assert "whole number" in message
+
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such columns")
+    def test_fit_into_64_bits(self, pool):
+        before = everything()
+
+        with pytest.raises(DataError, match="out of range"):
+            run("UPDATE credits_grant SET amount = 9223372036854775807::numeric + 1")
+
+        assert everything() == before
+
+
 class TestPools:
-    @pytest.mark.parametrize("column", ["balance", "granted", "consumed"])
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "balance = balance + 1, granted = granted + 1",
+            "balance = balance - 1, consumed = consumed + 1",
+            "last_entry_number = last_entry_number + 1",
+            "balance = 100000000, consumed = 0, last_entry_number = 1",
+        ],
+        ids=["more", "less", "no such entry", "back in time"],
+    )
+    def test_hold_what_the_ledger_says(self, pool, change):
+        """Design 4."""
+        assert "what its last entry left" in refusal(f"UPDATE credits_pool SET {change}")
+
+    @pytest.mark.parametrize("column", ["granted", "consumed"])
     def test_hold_what_was_granted_less_what_was_consumed(self, pool, column):
         message = refusal(f"UPDATE credits_pool SET {column} = {column} + 1")
 

@@ -151,6 +151,15 @@ class TestMissing:
             "test_entry_is_never_changed"
         ]
 
+    def test_leaves_out_what_only_another_database_needs(self):
+        elsewhere = Trigger("test_only_elsewhere", "test_entry", "INSERT", "No.", {"other": "TRUE"})
+        triggers.register(elsewhere)
+
+        triggers.install(connection)
+
+        assert triggers.missing(connection) == []
+        assert "test_only_elsewhere" not in triggers._present(connection)
+
     def test_leaves_tables_that_do_not_exist_to_migrate(self):
         triggers.register(*append_only("not_there", "Never."))
 
