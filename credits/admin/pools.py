@@ -9,8 +9,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django_q.models import Task
 from unfold.decorators import display
 
@@ -152,7 +150,6 @@ class PoolAdmin(ReadOnly, WorkspaceAdmin):
         "next_reset",
         "written",
     ]
-    list_display_links = None
     list_filter = [StandingFilter]
     search_fields = ["customer__name"]
     search_help_text = "Beginnings of words of a customer's name, ID or email"
@@ -170,9 +167,9 @@ class PoolAdmin(ReadOnly, WorkspaceAdmin):
         return queryset.filter(customer__in=searching.find(typed)), False
 
     @display(description="Customer")
-    def customer_column(self, pool: Pool) -> SafeString:
+    def customer_column(self, pool: Pool) -> str:
         """Whose it is; leads to the pool."""
-        return format_html('<a class="cx-link" href="{}">{}</a>', pool_url(pool), pool.customer)
+        return str(pool.customer)
 
     @display(description="Credit type")
     def type_column(self, pool: Pool) -> str:

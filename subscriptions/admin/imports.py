@@ -11,7 +11,7 @@ from unfold.decorators import display
 from subscriptions import subscription_imports
 from subscriptions.models import ImportOutcome, SubscriptionImport, SubscriptionImportRow
 from workspace.actors import Actor
-from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin, button
+from workspace.admin.base import Badge, Link, ObjectPage, ReadOnly, WorkspaceAdmin, button
 from workspace.templatetags.stipend import instant
 
 MOST_ROWS = 200
@@ -74,10 +74,12 @@ class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
         """When it came."""
         return f"Import of {instant(obj.created_at)}"
 
-    def object_context(self, request: HttpRequest, obj: Any, current: str) -> dict[str, Any]:
-        """With the title instead of the ID among the crumbs."""
-        context: dict[str, Any] = super().object_context(request, obj, current)
-        return context | {"original": self.object_title(obj)}
+    def crumbs(self, obj: SubscriptionImport) -> list[Link]:
+        """By its title, not by its ID."""
+        return [
+            Link("Imports", self.list_url()),
+            Link(self.object_title(obj), self.object_url(obj)),
+        ]
 
     @display(description="By", ordering="actor_name")
     def by(self, obj: SubscriptionImport) -> str:

@@ -25,10 +25,11 @@ from subscriptions.admin.filters import PlanFilter
 from subscriptions.admin.updating import UpdatePage
 from subscriptions.cancellation import CancellationAction
 from subscriptions.discounts import Discount
-from subscriptions.models import Status, Subscription, SubscriptionAddon
+from subscriptions.models import Customer, Status, Subscription, SubscriptionAddon
 from subscriptions.previews import preview_of_stored
 from workspace.actors import Actor
 from workspace.admin.base import Badge, DialogForm, Link, ObjectPage, WorkspaceAdmin, button
+from workspace.admin.pages import model_url
 from workspace.ids import PublicIdField
 from workspace.templatetags.stipend import day, instant
 
@@ -378,12 +379,20 @@ class SubscriptionAdmin(ChosenForBulk, WorkspaceAdmin):
         return day(obj.ends_at)
 
     def object_context(self, request: HttpRequest, obj: Any, current: str) -> dict[str, Any]:
-        """With Update among the buttons, and the title instead of the ID among the crumbs."""
+        """With Update among the buttons."""
         context: dict[str, Any] = super().object_context(request, obj, current)
         may_change = request.user.has_perm("subscriptions.change_subscription")
         if may_change and lasts(obj) and current != "update":
             context["buttons"] = [update_link(self, obj), *context["buttons"]]
-        return context | {"original": self.object_title(obj)}
+        return context
+
+    def crumbs(self, obj: Subscription) -> list[Link]:
+        """By its customer."""
+        return [
+            Link("Customers", model_url(Customer, "changelist")),
+            Link(str(obj.customer), model_url(Customer, "change", obj.customer_id)),
+            Link(self.object_title(obj), self.object_url(obj)),
+        ]
 
     @button(
         "Migrate to latest",

@@ -165,7 +165,7 @@ class TestPoolAdmin:
         page = reader.get("/admin/credits/pool/").content.decode()
 
         assert "5,000" in page
-        assert f"/customers/{pool.customer_id}/credits/" in page
+        assert f"/pool/{pool.pk}/change/" in page
 
     def test_takes_as_many_queries_for_many_as_for_one(self, reader, django_assert_num_queries):
         a_pool_of_a_plan()
