@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django_q.models import Task
@@ -95,7 +95,7 @@ def today(request: HttpRequest) -> list[Card]:
     moved, at = _remembered("today", _moved_today)
     cards = []
     for credit_type, granted, used in moved:
-        url = model_url(CreditType, "change", credit_type.pk)
+        url = f"{model_url(Pool, 'today')}?credit_type={credit_type.public_id}"
         note = f"{in_digits(granted)} granted, today in UTC until {time_of_day(at)}"
         label = f"{credit_type.name} used today"
         cards.append(Card(label, in_digits(used), note, url, order=70))
@@ -105,22 +105,26 @@ def today(request: HttpRequest) -> list[Card]:
 
 
 def _moved_today(now: datetime) -> list[tuple[CreditType, Decimal, Decimal]]:
+    by_type = {row["pool__credit_type"]: row for row in moved_today(now, "pool__credit_type")}
+    return [
+        (credit_type, by_type[credit_type.pk]["granted"], -by_type[credit_type.pk]["used"])
+        for credit_type in CreditType.objects.filter(pk__in=by_type).order_by("name", "pk")
+    ]
+
+
+def moved_today(now: datetime, group: str) -> QuerySet[LedgerEntry, dict[str, Any]]:
+    """What was `granted` and `used` (below 0) since midnight in UTC, by a column of entries."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = (
+    return (
         # Nothing is written before it takes effect: the first condition finds what the other wants.
         LedgerEntry.objects.filter(recorded_at__gte=midnight, effective_at__gte=midnight)
         .order_by()
-        .values("pool__credit_type")
+        .values(group)
         .annotate(
             granted=Sum("amount", filter=Q(type=EntryType.GRANTED.value), default=0),
             used=Sum("amount", filter=Q(type=EntryType.CONSUMED.value), default=0),
         )
     )
-    by_type = {row["pool__credit_type"]: row for row in rows}
-    return [
-        (credit_type, by_type[credit_type.pk]["granted"], -by_type[credit_type.pk]["used"])
-        for credit_type in CreditType.objects.filter(pk__in=by_type).order_by("name", "pk")
-    ]
 
 
 def _remembered(name: str, look: Any) -> tuple[Any, datetime]:

@@ -1,7 +1,8 @@
-"""Operations → Resets: whether time is written down, and what stands in the way (R24)."""
+"""Pools as a whole: whether time is written down (R24), what moved today, all balances."""
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin
@@ -19,7 +20,8 @@ from credits.admin.customer_entities import EntitiesPage
 from credits.admin.customer_usage import UsagePage
 from credits.admin.explaining import BalancePage
 from credits.admin.forecasting import ForecastPage
-from credits.admin.words import ago, name_of, pool_url, way_to
+from credits.admin.home import moved_today
+from credits.admin.words import ago, balance_url, name_of, pool_url, way_to
 from credits.models import Pool
 from subscriptions import searching
 from subscriptions.models import Customer
@@ -99,6 +101,41 @@ class ResetsPage(ObjectPage):
         }
 
 
+class TodayPage(ObjectPage):
+    """Who was granted what today, and used what: what made the figures of the home page."""
+
+    name = "today"
+    label = "Today"
+    permission = "credits.view_pool"
+    is_about_one = False
+    template_name = "admin/credits/today.html"
+
+    def content(self) -> dict[str, Any]:
+        """The pools of a credit type, most used first, each with its explanation; two queries."""
+        midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        wanted = self.request.GET.get("credit_type", "")
+        moved = moved_today(self.now, "pool")
+        if wanted:
+            moved = moved.filter(pool__credit_type__public_id=wanted)
+        found = list(moved.order_by("used", "-granted", "pool")[: MOST_SHOWN + 1])
+        rows = Pool.objects.select_related(*NAMED_BY).in_bulk([each["pool"] for each in found])
+        since = urlencode({"since": f"{midnight:%Y-%m-%dT%H:%M}"})
+        return {
+            "since": midnight,
+            "rows": [
+                {
+                    "name": name_of(pool),
+                    "url": f"{balance_url(pool)}?{since}",
+                    "granted": each["granted"],
+                    "used": -each["used"],
+                }
+                for each in found[:MOST_SHOWN]
+                for pool in [rows[each["pool"]]]
+            ],
+            "has_more": len(found) > MOST_SHOWN,
+        }
+
+
 class StandingFilter(admin.SimpleListFilter):
     """Pools that owe, have little left, wait to be written down, or were set aside."""
 
@@ -138,7 +175,7 @@ START_A_WORKER = (
 class PoolAdmin(ReadOnly, WorkspaceAdmin):
     """All balances in a list; one is looked at on its customer's page. And what moves them."""
 
-    pages = [ResetsPage, BalancePage, ForecastPage]
+    pages = [ResetsPage, TodayPage, BalancePage, ForecastPage]
     details_label = "Credits"
     has_activity = False
     list_display = [

@@ -13,7 +13,8 @@ class BoundedPaginator(Paginator):
     million takes longer than anything else on the page.
     """
 
-    template_name = "admin/workspace/pagination.html"
+    # Not among those of an app: Django would take a "pagination.html" there for other lists, too.
+    template_name = "components/list_pages.html"
 
     @cached_property
     def count(self) -> int:

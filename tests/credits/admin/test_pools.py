@@ -100,6 +100,30 @@ class TestResetsPage:
         assert counts[0] == counts[1]
 
 
+class TestTodayPage:
+    @pytest.mark.parametrize("role", EVERYBODY)
+    def test_lists_who_used_most_of_a_credit_type_since_midnight(self, visit, clock, role):
+        idle, other = (a_pool(a_customer(name)) for name in ("Idle", "Other"))
+        busy = a_pool(a_customer("Busy"), idle.credit_type)
+        granted(idle, 10, now=START - timedelta(days=1))
+        for pool, amount in ((idle, 10), (busy, 70)):
+            granted(pool, 100, now=START)
+            consumed(pool, amount, now=START)
+        granted(other, 5, now=START)
+        clock(START + timedelta(hours=1))
+
+        answer = visit(role).get(
+            f"/admin/credits/pool/today/?credit_type={idle.credit_type.public_id}"
+        )
+
+        rows = [(row["granted"], row["used"], row["url"]) for row in answer.context["rows"]]
+        since = "?since=2026-03-31T00%3A00"
+        assert rows == [
+            (100, used, f"/admin/credits/pool/{pool.pk}/balance/{since}")
+            for pool, used in ((busy, 70), (idle, 10))
+        ]
+
+
 class TestTryAgain:
     def address(self, pool: Pool) -> str:
         return f"/admin/credits/pool/{pool.pk}/try-again/"

@@ -31,6 +31,12 @@ class TestActivityAdmin:
         assert b"api_key.created" not in reader.get("/admin/").content
         assert reader.get(f"{LIST}{entry.pk}/change/").status_code == 302
 
+    def test_counts_no_entries_and_no_pages(self, entry, administrator):
+        page = administrator.get(LIST).text
+
+        assert "9,999,999,999" not in page
+        assert "Previous" in page
+
     def test_changes_for_nobody(self, entry, administrator):
         """X20."""
         for address in (f"{LIST}{entry.pk}/change/", f"{LIST}{entry.pk}/delete/", f"{LIST}add/"):
