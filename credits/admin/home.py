@@ -112,7 +112,7 @@ def _moved_today(now: datetime) -> list[tuple[CreditType, Decimal, Decimal]]:
     ]
 
 
-def moved_today(now: datetime, group: str) -> QuerySet[LedgerEntry, dict[str, Any]]:
+def moved_today(now: datetime, group: str) -> QuerySet[Any, dict[str, Any]]:
     """What was `granted` and `used` (below 0) since midnight in UTC, by a column of entries."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return (
