@@ -3,15 +3,15 @@
 Pure once the two are loaded: `load` reads, `compare` compares.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
-from catalog import inheritance, wording
+from catalog import entitlements, inheritance, wording
 from catalog.models import (
     Behaviour,
-    BillingModel,
     Charge,
     ConsumptionMapping,
     CreditEntitlement,
@@ -96,12 +96,13 @@ def compare(before: Contents | None, after: Contents) -> list[Change]:
                 wording.feature_value(entitlement) + _over_the_plan(entitlement)
             ),
         ),
+        *_order(before, after),
         *_items(
             "Price",
             before.charges if before else (),
             after.charges,
-            key=_charge_key,
-            label=_charge_label,
+            key=_charge_key(before.charges if before else (), after.charges),
+            label=wording.price_label,
             fields=_charge_fields,
             summary=wording.price,
         ),
@@ -117,6 +118,30 @@ def compare(before: Contents | None, after: Contents) -> list[Change]:
         *_choices("Compatible add-ons", before.addons if before else (), after.addons),
         *_choices("Depends on", before.dependencies if before else (), after.dependencies),
     ]
+
+
+def _order(before: Contents | None, after: Contents) -> list[Change]:
+    """A line if what both include stands in another order."""
+    old, new = (_in_order(contents) if contents else {} for contents in (before, after))
+    stayed = [name for key, name in new.items() if key in old]
+    stood = [new[key] for key in old if key in new]
+    if stood == stayed:
+        return []
+    return [Change("Entitlements", Kind.CHANGED, "Order", ", ".join(stood), ", ".join(stayed))]
+
+
+def _in_order(contents: Contents) -> dict[Hashable, str]:
+    """The entitlements of a version's own as they are listed."""
+    everything: list[CreditEntitlement | FeatureEntitlement]
+    everything = [*contents.credits, *contents.features]
+    own = [each for each in everything if each.version_id == contents.version.pk]
+    named: dict[Hashable, str] = {}
+    for each in entitlements.in_order(own):
+        if isinstance(each, CreditEntitlement):
+            named[CreditEntitlement, each.credit_type_id] = str(each.credit_type)
+        elif isinstance(each, FeatureEntitlement):
+            named[FeatureEntitlement, each.feature_id] = str(each.feature)
+    return named
 
 
 def _fields(
@@ -224,7 +249,20 @@ def _over_the_plan(entitlement: CreditEntitlement | FeatureEntitlement) -> str:
     return ", overrides plan limit" if entitlement.behaviour == Behaviour.OVERRIDE else ""
 
 
-def _charge_key(charge: Charge) -> Hashable:
+def _charge_key(*sides: Iterable[Charge]) -> Callable[[Charge], Hashable]:
+    """What tells prices apart: what they are for, and where that has several, the currency."""
+    several = {
+        key for side in sides for key, number in Counter(map(_priced, side)).items() if number > 1
+    }
+
+    def key(charge: Charge) -> Hashable:
+        priced = _priced(charge)
+        return (priced, charge.currency if priced in several else "")
+
+    return key
+
+
+def _priced(charge: Charge) -> Hashable:
     return (
         charge.billing_model,
         charge.billing_period,
@@ -234,18 +272,6 @@ def _charge_key(charge: Charge) -> Hashable:
         charge.credit_type_id,
         charge.is_overage,
     )
-
-
-def _charge_label(charge: Charge) -> str:
-    if charge.billing_model == BillingModel.FLAT_FEE:
-        label = f"{charge.get_billing_period_display()} base price"
-    else:
-        target = charge.feature or charge.credit_type
-        label = (
-            f"{charge.get_billing_period_display()} {charge.get_billing_model_display().lower()}"
-        )
-        label = f"{label} – {target}" if target else label
-    return f"{label} ({charge.billing_country_code})" if charge.billing_country_code else label
 
 
 def _charge_fields(charge: Charge) -> dict[str, str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from catalog import drafts, formulas
+from catalog import drafts, formulas, wording
 from catalog.checking import InvalidField, check, naming_row
 from catalog.features import COUNTED
 from catalog.models import (
@@ -25,6 +25,10 @@ from workspace.actors import Actor
 from workspace.acts import act
 from workspace.errors import UnknownObject
 from workspace.json import plain
+
+
+class UnknownPrice(UnknownObject):
+    """The draft has no such price."""
 
 
 class UnknownMapping(UnknownObject):
@@ -65,10 +69,13 @@ class NewMapping:
 
 
 def base_prices(charges: Sequence[Charge]) -> dict[str, Charge]:
-    """The flat fees among `charges`, by billing period: what a package costs as such."""
+    """The flat fees among `charges`, by billing period: what a package costs as such.
+
+    Of several currencies the one that came first.
+    """
     return {
         charge.billing_period: charge
-        for charge in charges
+        for charge in reversed(charges)
         if charge.billing_model == BillingModel.FLAT_FEE
         and charge.billing_cadence == BillingCadence.RECURRING
         and not charge.billing_country_code
@@ -105,9 +112,15 @@ def set_base_prices(
         after = None if amount is None else f"{amount} {currency}"
         if old is not None and amount == old.amount and currency == old.currency:
             continue
-        if old is not None:
+        if old is not None and amount is not None:  # the first of several stays the first
+            if currency != old.currency:
+                _refuse_twice(draft, NewCharge(billing_period=period, currency=currency))
+            old.amount, old.currency = amount, currency
+            check(old)
+            old.save()
+        elif old is not None:
             old.delete()
-        if amount is not None:
+        elif amount is not None:
             add_charge(
                 draft, NewCharge(billing_period=period, amount=amount, currency=currency), now=now
             )
@@ -116,6 +129,89 @@ def set_base_prices(
     if changed:
         drafts.edited(draft, "package.prices_changed", changed, actor=actor, now=now)
     return draft
+
+
+@act
+def put_price(
+    *,
+    package_id: int,
+    wanted: NewCharge,
+    replaces: int | None = None,
+    revision: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> Charge:
+    """Add a price to the draft, or let it take the place of one by its inner key (R8).
+
+    Raises:
+        NoDraft, StaleDraft, PackageArchived: see `drafts.lock`.
+        UnknownPrice: the draft has no price to take the place of.
+        InvalidField: nobody could tell what to pay, or the draft has a price for the same.
+    """
+    draft = drafts.lock(package_id, revision=revision)
+    before = None
+    if replaces is not None:
+        old = own_price(draft, replaces)
+        before = wording.price(old)
+        old.delete()
+    _refuse_twice(draft, wanted)
+    charge = add_charge(draft, wanted, now=now)
+    changed = {wording.price_label(charge): [before, wording.price(charge)]}
+    drafts.edited(draft, "package.prices_changed", changed, actor=actor, now=now)
+    return charge
+
+
+@act
+def remove_price(
+    *, package_id: int, charge_id: int, revision: int | None = None, actor: Actor, now: datetime
+) -> None:
+    """Take a price away from the draft (R8).
+
+    Raises:
+        NoDraft, StaleDraft, PackageArchived: see `drafts.lock`.
+        UnknownPrice: the draft has no such price.
+    """
+    draft = drafts.lock(package_id, revision=revision)
+    charge = own_price(draft, charge_id)
+    changed = {wording.price_label(charge): [wording.price(charge), None]}
+    charge.delete()
+    drafts.edited(draft, "package.prices_changed", changed, actor=actor, now=now)
+
+
+def own_price(draft: PackageVersion, charge_id: int) -> Charge:
+    """A price of the draft.
+
+    Raises:
+        UnknownPrice: it has none of this inner key.
+    """
+    found = draft.charges.select_related("feature", "credit_type").filter(pk=charge_id).first()
+    if found is None:
+        raise UnknownPrice("The draft does not have this price any more.")
+    return found
+
+
+def _refuse_twice(locked_draft: PackageVersion, wanted: NewCharge) -> None:
+    """Let nobody wonder which of two prices for the same is meant.
+
+    Raises:
+        InvalidField: the draft has one for it.
+    """
+
+    def is_for(price: NewCharge | Charge) -> tuple[Any, ...]:
+        return (
+            price.billing_model,
+            price.billing_period,
+            price.billing_cadence,
+            price.billing_country_code,
+            price.currency,
+            price.feature,
+            price.credit_type,
+            price.is_overage,
+        )
+
+    known = locked_draft.charges.select_related("feature", "credit_type")
+    if is_for(wanted) in map(is_for, known):
+        raise InvalidField("There is a price for this already. Edit that one.", field="charges")
 
 
 @act

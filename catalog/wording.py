@@ -4,6 +4,8 @@ from decimal import Decimal
 
 from catalog.models import (
     Aggregation,
+    BillingCadence,
+    BillingModel,
     BillingPeriod,
     Charge,
     ConsumptionMapping,
@@ -73,6 +75,20 @@ def price(charge: Charge) -> str:
     return (
         f"{number(charge.amount)} {charge.currency} / {PER[BillingPeriod(charge.billing_period)]}"
     )
+
+
+def price_label(charge: Charge) -> str:
+    """What a price is for: "Yearly per unit – Seats (DE), overage"."""
+    model = charge.get_billing_model_display().lower()
+    if charge.billing_model == BillingModel.FLAT_FEE:
+        model = "base price"
+    label = f"{charge.get_billing_period_display()} {model}"
+    if charge.billing_model != BillingModel.FLAT_FEE and (charge.feature or charge.credit_type):
+        label = f"{label} – {charge.feature or charge.credit_type}"
+    if charge.billing_country_code:
+        label = f"{label} ({charge.billing_country_code})"
+    once = ", once" if charge.billing_cadence == BillingCadence.ONE_OFF else ""
+    return f"{label}{once}{', overage' if charge.is_overage else ''}"
 
 
 def tiers(charge: Charge) -> str:

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalog import archiving, coupons, wording
-from catalog.admin.fields import AmountInput, Line, Paragraph, an_id_field, only_when
+from catalog.admin.fields import AmountInput, Line, Metadata, Paragraph, an_id_field, only_when
 from catalog.admin.lists import ActiveFilter, code
 from catalog.models import Coupon, CouponType, Currency
 from catalog.models.coupons import LONGEST_DURATION, validate_percentage
@@ -33,6 +33,7 @@ class CouponForm(DialogForm):
 
     name = Line(max_length=255, widget=forms.TextInput(attrs={"placeholder": "Launch offer"}))
     description = Paragraph(max_length=255, required=False)
+    metadata = Metadata()
 
 
 class NewCouponForm(CouponForm):
@@ -58,7 +59,9 @@ class NewCouponForm(CouponForm):
             self.fields[_input_of(currency)] = field
             dress(field.widget)
             only_when(field, "type", CouponType.FIXED)
-        self.order_fields([*self.field_order, *map(_input_of, Currency), "duration_in_months"])
+        self.order_fields(
+            [*self.field_order, *map(_input_of, Currency), "duration_in_months", "metadata"]
+        )
 
     def clean(self) -> dict[str, Any]:
         """Keep the discount of the chosen kind, and want one."""

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalog import archiving, credit_types
-from catalog.admin.fields import Line, Paragraph, an_id_field
+from catalog.admin.fields import Line, Metadata, Paragraph, an_id_field
 from catalog.admin.lists import ActiveFilter, code, names
 from catalog.admin.rows import package_links
 from catalog.models import CreditType
@@ -36,6 +36,8 @@ class CreditTypeForm(DialogForm):
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "credits"}),
     )
+
+    metadata = Metadata()
 
     def clean(self) -> dict[str, Any]:
         """Want both units or neither."""

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalog import archiving, features, wording
-from catalog.admin.fields import Line, Paragraph, an_id_field, as_choices, only_when
+from catalog.admin.fields import Line, Metadata, Paragraph, an_id_field, as_choices, only_when
 from catalog.admin.lists import ActiveFilter, code, names
 from catalog.admin.rows import package_links
 from catalog.features import EVENT_NAME, OPERATIONS, Condition, event_filters, event_name_of
@@ -22,7 +22,7 @@ from workspace.admin.base import Badge, DialogForm, DialogPage, ObjectPage, Work
 from workspace.admin.pages import dress
 
 FEWEST_FILTERS = 3
-UNITS = ("unit_singular", "unit_plural")
+BEHIND_FILTERS = ("unit_singular", "unit_plural", "metadata")
 
 NOT_METERED, REPORTED, EVENTS = "none", "reported", "events"
 METERS = [
@@ -84,6 +84,7 @@ class FeatureForm(DialogForm):
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "images"}),
     )
+    metadata = Metadata()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         subject: Feature | None = kwargs.get("subject")
@@ -125,12 +126,12 @@ class FeatureForm(DialogForm):
         return [
             field
             for field in self
-            if not field.name.startswith("filter_") and field.name not in UNITS
+            if not field.name.startswith("filter_") and field.name not in BEHIND_FILTERS
         ]
 
-    def unit_fields(self) -> list[forms.BoundField]:
+    def last_fields(self) -> list[forms.BoundField]:
         """The inputs behind them."""
-        return [self[name] for name in UNITS]
+        return [self[name] for name in BEHIND_FILTERS]
 
     def clean_enum_values(self) -> list[dict[str, str]]:
         """Lines of `value = shown name`."""
@@ -243,6 +244,7 @@ class EditFeature(DialogPage):
                 "aggregation_field",
                 "unit_singular",
                 "unit_plural",
+                "metadata",
             )
         }
         initial["meter"] = EVENTS if feature.is_event_based else meter

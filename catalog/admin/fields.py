@@ -1,6 +1,8 @@
 """Inputs that several forms of the catalog share."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +15,7 @@ from workspace.json import plain
 from workspace.text import validate_text
 
 LONGEST_AMOUNT = 40
+LONGEST_METADATA = 100_000
 
 
 class AmountInput(forms.CharField):
@@ -50,6 +53,57 @@ class Paragraph(Line):
     """A short text of a few lines."""
 
     widget = forms.Textarea
+
+
+class Metadata(forms.CharField):
+    """Texts by name, a line for each: "tier: gold" (R2).
+
+    What lines cannot say, such as a name with a colon, is shown and taken as JSON.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            required=False,
+            max_length=LONGEST_METADATA,
+            widget=forms.Textarea(attrs={"placeholder": "tier: gold"}),
+            help_text="For your own use: a name and a text per line, or a JSON object.",
+            **kwargs,
+        )
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value) or ""
+        return _read_json(text) if text.startswith("{") else _read_lines(text)
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        lines = "\n".join(f"{name}: {text}" for name, text in value.items())
+        with suppress(forms.ValidationError):
+            if not lines.startswith("{") and _read_lines(lines) == value:
+                return lines
+        return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _read_lines(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in filter(str.strip, text.split("\n")):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not (name and colon):
+            raise forms.ValidationError(f"“{line.strip()}” is not a name, a colon and a text.")
+        if name in found:
+            raise forms.ValidationError(f"“{name}” is there twice.")
+        found[name] = value
+    return found
+
+
+def _read_json(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise forms.ValidationError("This is no JSON object.") from error
+    if not all(isinstance(value, str) for value in found.values()):
+        raise forms.ValidationError("Metadata holds texts only.")
+    return dict(found)
 
 
 def an_id_field(noun: str) -> forms.CharField:

@@ -26,14 +26,23 @@ from catalog.admin.entitlements import (
     MoveEntitlement,
     PickEntitlement,
 )
-from catalog.admin.fields import Line, Paragraph, an_id_field, as_choices, only_when
+from catalog.admin.fields import Line, Metadata, Paragraph, an_id_field, as_choices, only_when
 from catalog.admin.lists import ActiveFilter, code
-from catalog.admin.prices import AddMapping, EditMapping, EditPrices, RemoveMapping
+from catalog.admin.prices import (
+    AddMapping,
+    AddPrice,
+    EditMapping,
+    EditPrice,
+    EditPrices,
+    RemoveMapping,
+    RemovePrice,
+)
 from catalog.admin.publishing import PublishPage
 from catalog.admin.rows import badges_of, package_links, url_of, version_of
 from catalog.models import (
     Addon,
     HiddenFrom,
+    OverageBilling,
     Package,
     PackageKind,
     PackageVersion,
@@ -81,6 +90,19 @@ class DetailsForm(DraftForm):
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Where customers do not see it.",
     )
+    overage_billing_period = forms.ChoiceField(
+        label="Overage is billed",
+        choices=as_choices(OverageBilling.choices, empty="Not set"),
+        required=False,
+        help_text="When use beyond what is included is billed.",
+    )
+    billing_id = Line(
+        label="Billing ID",
+        max_length=255,
+        required=False,
+        help_text="What your billing system calls it.",
+    )
+    metadata = Metadata()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -121,6 +143,9 @@ class EditDetails(DraftDialog):
             "instances": SINGLE if draft.max_quantity == 1 else MULTIPLE,
             "max_quantity": None if draft.max_quantity == 1 else draft.max_quantity,
             "hidden_from": draft.hidden_from,
+            "overage_billing_period": draft.overage_billing_period,
+            "billing_id": draft.billing_id,
+            "metadata": draft.metadata,
         }
 
     def act(self, form: Any, actor: Actor, now: datetime) -> str:
@@ -367,6 +392,9 @@ SHARED_DIALOGS = [
     ExcludeFeature,
     MoveEntitlement,
     EditPrices,
+    AddPrice,
+    EditPrice,
+    RemovePrice,
     AddMapping,
     EditMapping,
     RemoveMapping,
@@ -430,7 +458,7 @@ class PackagePage(ObjectPage):
     @staticmethod
     def dialogs(*, is_plan: bool) -> list[str]:
         """The pages that the sections lead to."""
-        common = ["details", "include", "prices", "consumption", "move", "publish"]
+        common = ["details", "include", "prices", "add_price", "consumption", "move", "publish"]
         common += ["open_draft", "discard", "change", "versions"]
         return [*common, "trial", "addons"] if is_plan else [*common, "dependencies"]
 

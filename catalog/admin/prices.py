@@ -6,17 +6,31 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.validators import RegexValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from catalog import formulas, prices, wording
 from catalog.admin.dialogs import DraftDialog, DraftForm, set_choices
-from catalog.admin.fields import AmountInput, only_when
+from catalog.admin.fields import AmountInput, as_choices, only_when
 from catalog.amounts import rounded
 from catalog.features import COUNTED
 from catalog.formulas import InvalidFormula
-from catalog.models import BillingPeriod, ConsumptionMapping, CreditType, Currency, Feature
+from catalog.models import (
+    BillingCadence,
+    BillingModel,
+    BillingPeriod,
+    Charge,
+    ConsumptionMapping,
+    CreditType,
+    Currency,
+    Feature,
+    FeatureType,
+    ResetPeriod,
+)
+from catalog.prices import NewCharge
 from workspace.actors import Actor
 from workspace.errors import DomainError
+from workspace.json import plain
 from workspace.templatetags.stipend import credits as number
 
 RATE, FORMULA = "rate", "formula"
@@ -64,6 +78,275 @@ class EditPrices(DraftDialog):
         """Save them."""
         prices.set_base_prices(package_id=self.object.pk, **form.cleaned_data, actor=actor, now=now)
         return "The prices are saved."
+
+
+class PriceForm(DraftForm):
+    """A price beside the base prices: per unit, in tiers, in another currency, for overage."""
+
+    billing_model = forms.ChoiceField(label="What is charged", choices=BillingModel.choices)
+    feature = forms.ModelChoiceField(
+        Feature.objects.active().filter(type=FeatureType.NUMBER), required=False
+    )
+    credit_type = forms.ModelChoiceField(
+        CreditType.objects.active(), required=False, label="Credits bought"
+    )
+    is_overage = forms.BooleanField(
+        label="Overage", required=False, help_text="Only for use beyond what is included."
+    )
+    billing_period = forms.ChoiceField(choices=BillingPeriod.choices)
+    billing_cadence = forms.ChoiceField(label="How often", choices=BillingCadence.choices)
+    currency = forms.ChoiceField(choices=Currency.choices)
+    amount = AmountInput(is_price=True, required=False, help_text="Empty for a price in tiers.")
+    tiers_mode = forms.ChoiceField(
+        label="Tiers",
+        choices=[
+            ("", "None"),
+            ("VOLUME", "Volume: all units at the price of the tier reached"),
+            ("GRADUATED", "Graduated: each unit at the price of its tier"),
+        ],
+        required=False,
+    )
+    tiers = forms.CharField(
+        label="Steps",
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"placeholder": "100: 5\n1000: 4 + 20\nbeyond: 3"}),
+        help_text="One per line: up to how many, and the price of each. “+ 20” is 20 in all on "
+        "top, and “100: + 20” nothing but that. The last one may be “beyond”.",
+    )
+    minimum_quantity = AmountInput(is_price=True, required=False, label="At least")
+    maximum_quantity = AmountInput(is_price=True, required=False, label="At most")
+    block_size = AmountInput(
+        is_price=True, required=False, help_text="Units are sold in blocks of so many."
+    )
+    reset_period = forms.ChoiceField(
+        label="Use starts afresh",
+        choices=as_choices(ResetPeriod.choices, empty="With the billing period"),
+        required=False,
+    )
+    billing_country_code = forms.CharField(
+        label="Only in",
+        required=False,
+        validators=[RegexValidator(r"^[A-Z]{2}$", "Enter two letters, such as DE.")],
+        help_text="A country's two letters. Empty: everywhere.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        only_when(self.fields["feature"], "billing_model", *OF_FEATURES)
+        only_when(self.fields["credit_type"], "billing_model", BillingModel.CREDIT_BASED)
+        for name in ("tiers_mode", "minimum_quantity", "maximum_quantity", "block_size"):
+            only_when(self.fields[name], "billing_model", *IN_UNITS)
+        only_when(self.fields["is_overage"], "billing_model", *OF_FEATURES)
+        only_when(self.fields["reset_period"], "billing_model", *OF_FEATURES)
+        only_when(self.fields["tiers"], "tiers_mode", "VOLUME", "GRADUATED")
+
+    def clean(self) -> dict[str, Any]:
+        """Keep what the chosen kind of price uses."""
+        given = super().clean() or {}
+        model = given.get("billing_model")
+        if model not in OF_FEATURES:
+            given |= {"feature": None, "is_overage": False, "reset_period": ""}
+        if model != BillingModel.CREDIT_BASED:
+            given["credit_type"] = None
+        if model not in IN_UNITS:
+            given |= dict.fromkeys(("minimum_quantity", "maximum_quantity", "block_size"))
+            given["tiers_mode"] = ""
+        text = given.pop("tiers", "")
+        given["tiers"] = []
+        if given.get("tiers_mode"):
+            given["amount"] = None
+            try:
+                given["tiers"] = _tiers_of(text, given.get("currency", ""))
+            except forms.ValidationError as error:
+                self.add_error("tiers", error)
+        return given
+
+
+OF_FEATURES = (BillingModel.PER_UNIT, BillingModel.USAGE_BASED)
+IN_UNITS = (*OF_FEATURES, BillingModel.CREDIT_BASED)
+STEP = re.compile(r"(?P<end>[^:]+):\s*(?P<each>[^+]*)(?:\+(?P<flat>.+))?")
+
+
+def _tiers_of(text: str, currency: str) -> list[dict[str, Any]]:
+    """The tiers that lines describe, as they are stored."""
+    money_input, end_input = AmountInput(is_price=True), AmountInput()
+
+    def money(typed: str | None) -> dict[str, Any] | None:
+        typed = (typed or "").strip()
+        return {"amount": money_input.clean(typed), "currency": currency} if typed else None
+
+    found = []
+    for line in filter(str.strip, text.splitlines()):
+        step = STEP.fullmatch(line.strip())
+        if step is None:
+            raise forms.ValidationError(f"“{line.strip()}” is not a number, a colon and a price.")
+        end = step["end"].strip()
+        up_to = None if end.lower() == "beyond" else end_input.clean(end)
+        found.append(
+            {"up_to": up_to, "unit_price": money(step["each"]), "flat_price": money(step["flat"])}
+        )
+    if not found:
+        raise forms.ValidationError("Enter at least one step.")
+    return found
+
+
+def _lines_of(tiers: list[dict[str, Any]]) -> str:
+    """The lines that `_tiers_of` reads, of stored tiers."""
+    lines = []
+    for tier in tiers:
+        each, flat = (
+            plain(Decimal(money["amount"])) if money else ""
+            for money in (tier["unit_price"], tier["flat_price"])
+        )
+        end = "beyond" if tier["up_to"] is None else plain(Decimal(tier["up_to"]))
+        lines.append(f"{end}: {each}{f' + {flat}' if flat else ''}")
+    return "\n".join(lines)
+
+
+class AddPrice(DraftDialog):
+    """Add a price beside the base prices."""
+
+    name = "add_price"
+    title = "Add price"
+    section = "price"
+    form_class = PriceForm
+    confirm_label = "Add"
+    question = "Customers who have it keep the prices they have."
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Add it."""
+        given = form.cleaned_data
+        revision = given.pop("revision")
+        charge = prices.put_price(
+            package_id=self.object.pk,
+            wanted=NewCharge(**given),
+            revision=revision,
+            actor=actor,
+            now=now,
+        )
+        return f"{wording.price_label(charge)} is added."
+
+
+class OfPrice(DraftDialog):
+    """A dialog about one price of the draft; `key` in its address is its primary key."""
+
+    section = "price"
+
+    @classmethod
+    def route(cls) -> str:
+        """Under the package: what is done, and to which price."""
+        return f"<path:object_id>/{cls.name.replace('_', '-')}/<int:key>/"
+
+    @property
+    def charge(self) -> Charge | None:
+        """The price, if the draft still has it."""
+        try:
+            return prices.own_price(self.draft, self.kwargs["key"])
+        except prices.UnknownPrice:
+            return None
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask, if it is there."""
+        if self.object.draft is not None and self.charge is None:
+            return HttpResponseRedirect(self.own_back_url())
+        return super().get(request, *args, **kwargs)
+
+
+class EditPrice(OfPrice):
+    """Change a price."""
+
+    name = "change_price"
+    title = "Edit price"
+    form_class = PriceForm
+    confirm_label = "Save"
+    question = AddPrice.question
+
+    def initial(self) -> dict[str, Any]:
+        """What it says now."""
+        charge = self.charge
+        if charge is None:
+            return super().initial()
+        names = [name for name in PriceForm.base_fields if name not in ("revision", "tiers")]
+        said = {name: getattr(charge, name) for name in names}
+        currencies = [
+            money["currency"]
+            for tier in charge.tiers
+            for money in (tier["unit_price"], tier["flat_price"])
+            if money
+        ]
+        return {
+            **super().initial(),
+            **said,
+            "currency": currencies[0] if currencies else charge.currency,
+            "tiers_mode": charge.tiers_mode or ("VOLUME" if charge.tiers else ""),
+            "tiers": _lines_of(charge.tiers),
+        }
+
+    def get_form(self) -> forms.Form:
+        """With the currency, feature and credit type it has, offered or not."""
+        form = super().get_form()
+        charge = self.charge
+        if charge is not None:
+            currency = self.initial()["currency"]
+            choices = form.fields["currency"]
+            assert isinstance(choices, forms.ChoiceField)
+            if currency not in Currency.values:
+                choices.choices = [*Currency.choices, (currency, currency)]
+            if charge.feature is not None:
+                set_choices(form, "feature", Feature.objects.filter(pk=charge.feature.pk))
+            if charge.credit_type is not None:
+                types = CreditType.objects.filter(pk=charge.credit_type.pk)
+                set_choices(form, "credit_type", types)
+        return form
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Save it; what the form does not show stays."""
+        old = prices.own_price(self.draft, self.kwargs["key"])
+        given = form.cleaned_data
+        revision = given.pop("revision")
+        kept: dict[str, Any] = {
+            "credit_grant_cadence": old.credit_grant_cadence,
+            "reset_configuration": (
+                old.reset_configuration if given["reset_period"] == old.reset_period else None
+            ),
+        }
+        charge = prices.put_price(
+            package_id=self.object.pk,
+            wanted=NewCharge(**given, **kept),
+            replaces=old.pk,
+            revision=revision,
+            actor=actor,
+            now=now,
+        )
+        return f"{wording.price_label(charge)} is saved."
+
+
+class RemovePrice(OfPrice):
+    """Take a price away."""
+
+    name = "remove_price"
+    title = "Remove price"
+    form_class = DraftForm
+    is_dangerous = True
+    confirm_label = "Remove"
+
+    @property
+    def question(self) -> str:  # type: ignore[override]
+        """What is removed."""
+        charge = self.charge
+        return f"{wording.price_label(charge)} is charged no more." if charge else ""
+
+    def act(self, form: Any, actor: Actor, now: datetime) -> str:
+        """Remove it."""
+        prices.remove_price(
+            package_id=self.object.pk,
+            charge_id=self.kwargs["key"],
+            revision=form.cleaned_data["revision"],
+            actor=actor,
+            now=now,
+        )
+        return "The price is removed."
 
 
 class MappingForm(DraftForm):

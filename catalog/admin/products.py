@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalog import archiving, duplication, products
-from catalog.admin.fields import Line, Paragraph, an_id_field, only_when
+from catalog.admin.fields import Line, Metadata, Paragraph, an_id_field, only_when
 from catalog.admin.lists import ActiveFilter, code
 from catalog.admin.rows import package_rows
 from catalog.admin.transfer import ImportPage, TransferPage
@@ -43,6 +43,7 @@ class ProductForm(DialogForm):
         initial=SINGLE,
         help_text="Fixed after the first subscription.",
     )
+    metadata = Metadata()
 
     def clean(self) -> dict[str, Any]:
         """Turn the choice into what the verbs know."""
@@ -163,6 +164,7 @@ class EditProduct(DialogPage):
             "name": product.name,
             "description": product.description,
             "subscriptions": MULTIPLE if product.multiple_subscriptions else SINGLE,
+            "metadata": product.metadata,
         }
 
     def act(self, form: Any, actor: Actor, now: datetime) -> str:

@@ -40,6 +40,8 @@ class PriceRow:
 
     label: str
     value: str
+    change_url: str = ""
+    remove_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,13 @@ def facts(contents: Contents) -> list[tuple[str, str]]:
     else:
         shown.append(("Quantity", wording.quantity(version)))
     hidden = ", ".join(HiddenFrom(place).label for place in version.hidden_from)
-    return [*shown, ("Hidden from", hidden), ("Billing ID", version.billing_id)]
+    return [
+        *shown,
+        ("Hidden from", hidden),
+        ("Overage billed", version.get_overage_billing_period_display()),
+        ("Billing ID", version.billing_id),
+        *version.metadata.items(),
+    ]
 
 
 def entitlements(contents: Contents) -> list[EntitlementRow]:
@@ -102,7 +110,8 @@ def entitlements(contents: Contents) -> list[EntitlementRow]:
 
 
 def prices(contents: Contents) -> list[PriceRow]:
-    """What the section Price shows."""
+    """What the section Price shows; base prices are edited together."""
+    package = contents.version.package
     base = base_prices(contents.charges)
     labels = {BillingPeriod.MONTHLY: "Monthly", BillingPeriod.ANNUALLY: "Yearly"}
     rows = [
@@ -113,9 +122,18 @@ def prices(contents: Contents) -> list[PriceRow]:
     rest = [charge for charge in contents.charges if charge not in base.values()]
     return rows + [
         PriceRow(
-            f"{charge.get_billing_model_display()}"
-            f"{f': {charge.feature}' if charge.feature else ''}",
-            wording.price(charge),
+            wording.price_label(charge),
+            "; ".join(
+                filter(
+                    None,
+                    [
+                        wording.tiers(charge) or wording.price(charge),
+                        wording.units_sold(charge),
+                    ],
+                )
+            ),
+            url_of(package, "change_price", charge.pk),
+            url_of(package, "remove_price", charge.pk),
         )
         for charge in rest
     ]

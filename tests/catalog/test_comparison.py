@@ -2,9 +2,10 @@ from decimal import Decimal
 
 import pytest
 
-from catalog import comparison, drafts, entitlements, packages, prices
+from catalog import comparison, drafts, entitlements, packages, prices, publishing
 from catalog.comparison import Change, Kind
 from catalog.models import Package
+from catalog.publishing import Audience
 from tests.builders import (
     NOW,
     Built,
@@ -146,6 +147,27 @@ class TestCompare:
                 "500 credits / month",
                 "700 credits / month",
             )
+        ]
+
+    def test_keeps_prices_in_several_currencies_apart(self):
+        plan = a_published_plan(monthly=49)
+        euro = prices.NewCharge(amount=Decimal(45), currency="EUR")
+        opened(plan)
+        prices.put_price(package_id=plan.pk, wanted=euro, actor=SYSTEM, now=NOW)
+        publishing.publish(
+            package_id=plan.pk, audience=Audience.NEW_CUSTOMERS, actor=SYSTEM, now=NOW
+        )
+
+        assert changes_of(opened(plan)) == []
+
+    def test_shows_another_order(self):
+        first, second = a_credit_type("First"), a_credit_type("Second")
+        plan = a_published_plan(entitlements=[some_credits(first), some_credits(second)])
+        opened(plan)
+        entitlements.move(package_id=plan.pk, target=second, places=-1, actor=SYSTEM, now=NOW)
+
+        assert changes_of(plan) == [
+            Change("Entitlements", Kind.CHANGED, "Order", "First, Second", "Second, First")
         ]
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,7 @@ from catalog.checking import InvalidField
 from catalog.drafts import NoDraft
 from catalog.formulas import InvalidFormula
 from catalog.models import Aggregation, Charge, ConsumptionMapping, Package
-from catalog.prices import NewCharge, UnknownMapping, base_prices
+from catalog.prices import NewCharge, UnknownMapping, UnknownPrice, base_prices
 from tests.builders import (
     NOW,
     a_credit_type,
@@ -81,6 +82,65 @@ class TestSetBasePrices:
         """R8."""
         with pytest.raises(NoDraft):
             set_prices(a_published_plan(), "1", None)
+
+
+class TestPutPrice:
+    def put(self, package: Package, wanted: NewCharge, replaces: int | None = None) -> Charge:
+        return prices.put_price(
+            package_id=package.pk, wanted=wanted, replaces=replaces, actor=SYSTEM, now=NOW
+        )
+
+    def test_adds_one_beside_the_others(self):
+        plan = a_plan(monthly=49)
+
+        charge = self.put(plan, NewCharge(amount=Decimal(45), currency="EUR"))
+
+        assert [each.currency for each in plan.draft.charges.all()] == ["USD", "EUR"]
+        assert base_prices(list(plan.draft.charges.all()))["MONTHLY"].currency == "USD"
+        (entry, *_) = activity.for_subject("plan", plan.public_id)
+        assert entry.payload == {"Monthly base price": [None, "45 EUR / month"]}
+        assert charge.pk is not None
+
+    def test_takes_the_place_of_one(self):
+        plan, seats = a_plan(monthly=None), a_feature("Seats")
+        wanted = NewCharge(billing_model="PER_UNIT", feature=seats, amount=Decimal(5))
+        charge = self.put(plan, wanted)
+
+        self.put(plan, replace(wanted, amount=Decimal(6)), replaces=charge.pk)
+
+        assert [each.amount for each in plan.draft.charges.all()] == [6]
+        with pytest.raises(UnknownPrice):
+            self.put(plan, wanted, replaces=charge.pk)
+
+    def test_refuses_a_second_one_for_the_same(self):
+        plan = a_plan(monthly=49)
+
+        with pytest.raises(InvalidField, match="a price for this already"):
+            self.put(plan, NewCharge(amount=Decimal(59)))
+
+        assert plan.draft.charges.get().amount == 49
+
+    def test_keeps_the_first_currency_first(self):
+        plan = a_plan(monthly=49)
+        self.put(plan, NewCharge(amount=Decimal(45), currency="EUR"))
+
+        set_prices(plan, "59", None)
+
+        assert base_prices(list(plan.draft.charges.all()))["MONTHLY"].amount == 59
+        with pytest.raises(InvalidField, match="a price for this already"):
+            set_prices(plan, "59", None, "EUR")
+
+
+class TestRemovePrice:
+    def test_takes_it_away_once(self):
+        plan = a_plan(monthly=49)
+        gone = {"package_id": plan.pk, "charge_id": plan.draft.charges.get().pk}
+
+        prices.remove_price(**gone, actor=SYSTEM, now=NOW)
+
+        assert not plan.draft.charges.exists()
+        with pytest.raises(UnknownPrice):
+            prices.remove_price(**gone, actor=SYSTEM, now=NOW)
 
 
 class TestMapConsumption:

@@ -315,6 +315,67 @@ class TestEditPrices:
         assert reloaded(plan).draft.charges.get().amount == 49
 
 
+class TestPrices:
+    """Those beside the base prices."""
+
+    GRADUATED = "100: 5\n1,000: 4 + 20\nbeyond: 3"
+
+    def test_are_added_in_tiers_edited_and_removed(self, administrator):
+        plan, seats = a_plan(monthly=49), a_feature("Seats")
+        wanted = {
+            "billing_model": "PER_UNIT",
+            "feature": seats.pk,
+            "billing_period": "MONTHLY",
+            "billing_cadence": "RECURRING",
+            "currency": "EUR",
+            "is_overage": "on",
+            "minimum_quantity": "2",
+        }
+
+        administrator.press(
+            page(plan, "add-price"), **wanted, tiers_mode="GRADUATED", tiers=self.GRADUATED
+        )
+
+        charge = reloaded(plan).draft.charges.get(feature=seats)
+        assert (charge.is_overage, charge.minimum_quantity, charge.amount) == (True, 2, None)
+        overview = administrator.get(page(plan, "change"))
+        [row] = [row for row in overview.context["prices"] if row.change_url]
+        assert row.label == "Monthly per unit – Seats, overage"
+        assert "up to 100: 5 EUR each; up to 1,000: 4 EUR each + 20 EUR in all" in row.value
+        form = administrator.get(row.change_url).context["form"]
+        assert form["tiers"].initial == "100: 5\n1000: 4 + 20\nbeyond: 3"
+        assert form["currency"].initial == "EUR"
+
+        administrator.press(row.change_url, **wanted, amount="7")
+
+        charge = reloaded(plan).draft.charges.get(feature=seats)
+        assert (charge.amount, charge.tiers, charge.currency) == (7, [], "EUR")
+
+        administrator.press(f"{page(plan, 'remove-price')}{charge.pk}/")
+
+        assert reloaded(plan).draft.charges.get().amount == 49
+
+    @pytest.mark.parametrize("tiers", ["", "5", "x: 5", "beyond: 5\n9: 4", "9: 5 + x", "9:"])
+    def test_refuse_steps_that_nobody_could_follow(self, administrator, tiers):
+        plan, seats = a_plan(monthly=49), a_feature("Seats")
+
+        answer = administrator.post(
+            page(plan, "add-price"),
+            {
+                "billing_model": "USAGE_BASED",
+                "feature": seats.pk,
+                "billing_period": "ANNUALLY",
+                "billing_cadence": "RECURRING",
+                "currency": "USD",
+                "tiers_mode": "VOLUME",
+                "tiers": tiers,
+            },
+        )
+
+        assert answer.context["form"].errors
+        assert reloaded(plan).draft.charges.count() == 1
+
+
 class TestVersionsPage:
     def test_lists_them_newest_first(self, administrator):
         plan = a_published_plan()
