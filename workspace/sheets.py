@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from workspace.errors import BadInput
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "−")
+Row = Sequence[object]
+"""Cells of one line."""
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 DELIMITERS = (";", "\t", ",")
@@ -25,7 +27,7 @@ class _Echo:
         return text
 
 
-def lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
+def lines(rows: Iterable[Row]) -> Iterator[str]:
     """Rows as lines of CSV (RFC 4180), one at a time, however many there are."""
     writer = csv.writer(_Echo())
     for row in rows:

@@ -1,6 +1,6 @@
 """Bulk changes: begun, looked at, carried out, paused, undone; row by row (R46–R49)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from unfold.decorators import display
 
@@ -31,6 +31,7 @@ from workspace.admin.base import (
     DialogPage,
     ObjectPage,
     ReadOnly,
+    SheetPage,
     WorkspaceAdmin,
     button,
 )
@@ -214,21 +215,14 @@ class RunPage(ObjectPage):
         }
 
 
-class RunSheet(ObjectPage):
+class RunSheet(SheetPage):
     """The rows as a table for spreadsheets, with the filter of the page."""
 
-    name = "csv"
     object: BulkRun
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """The rows, one after the other, however many there are."""
-        rows = filtered(self.object, request)
-        answer = StreamingHttpResponse(
-            sheets.lines(_sheet(rows)), content_type="text/csv; charset=utf-8"
-        )
-        name = f"bulk-change-{self.object.pk}.csv"
-        answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
+    def rows(self) -> Iterable[sheets.Row]:
+        """In the order of the page."""
+        return _sheet(filtered(self.object, self.request))
 
 
 @admin.register(BulkRun)

@@ -1,13 +1,13 @@
 """Previews of publications: what each customer would get and lose, before it is made (R9, R14)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from catalog import impact
 from catalog.models import Addon, Package, PackageKind, PackageVersion, Plan
@@ -15,7 +15,7 @@ from subscriptions import impacts
 from subscriptions.models import ImpactOutcome, ImpactReport, ImpactRow, ImpactStatus
 from workspace import sheets
 from workspace.actors import Actor
-from workspace.admin.base import Badge, DialogPage, ObjectPage, ReadOnly, WorkspaceAdmin
+from workspace.admin.base import Badge, DialogPage, ObjectPage, ReadOnly, SheetPage, WorkspaceAdmin
 from workspace.admin.pages import model_url
 from workspace.api import cursors
 from workspace.errors import BadInput
@@ -158,20 +158,14 @@ class ReportPage(ObjectPage):
         return list(rows.order_by(f"-{field}", "pk")[:TOP_MOVERS])
 
 
-class ReportSheet(ObjectPage):
+class ReportSheet(SheetPage):
     """The rows of a preview as a table for spreadsheets, with the filter of the page."""
 
-    name = "csv"
     object: ImpactReport
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """The rows, one after the other, however many there are."""
-        rows = filtered(self.object, request).order_by("pk")
-        answer = StreamingHttpResponse(
-            sheets.lines(_sheet(rows)), content_type="text/csv; charset=utf-8"
-        )
-        answer["Content-Disposition"] = f'attachment; filename="impact-{self.object.pk}.csv"'
-        return answer
+    def rows(self) -> Iterable[sheets.Row]:
+        """In the order in which they were looked at."""
+        return _sheet(filtered(self.object, self.request).order_by("pk"))
 
 
 @admin.register(ImpactReport)

@@ -1,5 +1,6 @@
 """Imports of subscriptions: how far they are, and what came of every row."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,17 @@ from unfold.decorators import display
 
 from subscriptions import subscription_imports
 from subscriptions.models import ImportOutcome, SubscriptionImport, SubscriptionImportRow
+from workspace import sheets
 from workspace.actors import Actor
-from workspace.admin.base import Badge, Link, ObjectPage, ReadOnly, WorkspaceAdmin, button
+from workspace.admin.base import (
+    Badge,
+    Link,
+    ObjectPage,
+    ReadOnly,
+    SheetPage,
+    WorkspaceAdmin,
+    button,
+)
 from workspace.templatetags.stipend import instant
 
 MOST_ROWS = 200
@@ -48,14 +58,35 @@ class ImportPage(ObjectPage):
             "is_running": run.finished_at is None,
             "rows": list(rows[:MOST_ROWS]),
             "most": MOST_ROWS,
+            "csv_url": self.model_admin.url_of("csv", run.pk),
         }
+
+
+class ImportSheet(SheetPage):
+    """What came of every row of an import, in the order in which they were handed in."""
+
+    object: SubscriptionImport
+
+    def rows(self) -> Iterator[sheets.Row]:
+        """One line each."""
+        yield "Row", "Subscription", "Customer", "Plan", "Result", "Remark", "Time"
+        for row in self.object.rows.order_by("place").iterator():
+            yield (
+                row.place + 1,
+                row.subscription_id,
+                row.order["customer_id"],
+                row.order["plan_id"],
+                ImportOutcome(row.outcome).label,
+                row.message,
+                instant(row.finished_at) if row.finished_at else "",
+            )
 
 
 @admin.register(SubscriptionImport)
 class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
     """All imports of subscriptions, newest first."""
 
-    pages = [ImportPage]
+    pages = [ImportPage, ImportSheet]
     list_display = ["created", "by", "rows_column", "failed_column", "state"]
     has_activity = False
     empty_title = "No imports yet"

@@ -1,6 +1,7 @@
 """Rollouts: how far published versions got to the subscriptions (R12)."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -26,8 +27,17 @@ from subscriptions.models import (
     RolloutStatus,
     Subscription,
 )
+from workspace import sheets
 from workspace.actors import Actor
-from workspace.admin.base import Badge, DialogForm, ObjectPage, ReadOnly, WorkspaceAdmin, button
+from workspace.admin.base import (
+    Badge,
+    DialogForm,
+    ObjectPage,
+    ReadOnly,
+    SheetPage,
+    WorkspaceAdmin,
+    button,
+)
 from workspace.admin.pages import model_url
 from workspace.templatetags.stipend import credits as in_digits
 from workspace.templatetags.stipend import instant
@@ -176,6 +186,7 @@ class RolloutPage(ObjectPage):
             "report_url": model_url(ImpactReport, "change", report.pk) if report else "",
             "results": list(ordered[:MOST_RESULTS]),
             "most": MOST_RESULTS,
+            "csv_url": self.model_admin.url_of("csv", run.pk),
         }
 
     def _reviewed(self) -> str:
@@ -188,11 +199,33 @@ class RolloutPage(ObjectPage):
         return f"With the preview as of {instant(run.report.computed_at)}"
 
 
+class RolloutSheet(SheetPage):
+    """What came of every subscription of a rollout."""
+
+    object: RolloutRun
+
+    def rows(self) -> Iterator[sheets.Row]:
+        """One line each, in the order in which they were moved."""
+        yield "Subscription", "Customer", "Result", "Granted", "Remark", "Time"
+        results = self.object.results.select_related("subscription__customer").order_by("pk")
+        for result in results.iterator():
+            granted = [f"{amount} {name}" for name, amount in result.granted.items()]
+            changed = ["Changed since the review"] * result.changed_since_review
+            yield (
+                result.subscription.public_id,
+                result.subscription.customer.public_id,
+                RolloutOutcome(result.outcome).label,
+                ", ".join(granted),
+                "; ".join([*changed, *filter(None, [result.message])]),
+                instant(result.created_at),
+            )
+
+
 @admin.register(RolloutRun)
 class RolloutAdmin(ReadOnly, WorkspaceAdmin):
     """All rollouts, newest first."""
 
-    pages = [RolloutPage, BeginMigration]
+    pages = [RolloutPage, RolloutSheet, BeginMigration]
     list_display = ["version_column", "state", "moved_column", "failed_column", "created"]
     list_filter = ["status"]
     list_select_related = ["version__package"]

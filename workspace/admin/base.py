@@ -28,6 +28,7 @@ from workspace.admin.pages import (
     DialogPage,
     Link,
     ObjectPage,
+    SheetPage,
     bound,
     model_url,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "Link",
     "ObjectPage",
     "ReadOnly",
+    "SheetPage",
     "WorkspaceAdmin",
     "button",
 ]

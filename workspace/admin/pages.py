@@ -7,7 +7,7 @@ are bound to a `WorkspaceAdmin` by its attribute `pages`.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +18,12 @@ from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -28,7 +33,7 @@ from unfold.views import UnfoldModelAdminViewMixin
 from unfold.widgets import INPUT_CLASSES, RADIO_CLASSES, SELECT_CLASSES, SWITCH_CLASSES
 from unfold.widgets import TEXTAREA_CLASSES as TEXT_CLASSES
 
-from workspace import actors, acts
+from workspace import actors, acts, sheets
 from workspace.actors import Actor
 from workspace.api import cursors
 from workspace.errors import BadInput, DomainError
@@ -126,6 +131,25 @@ class ObjectPage(UnfoldModelAdminViewMixin, TemplateView):
             context["original"] = self.object
             context |= self.model_admin.object_context(self.request, self.object, self.name)
         return context | self.content()
+
+
+class SheetPage(ObjectPage):
+    """What a page lists, as a table for spreadsheets; all of it, one row after the other."""
+
+    name = "csv"
+
+    def rows(self) -> Iterable[sheets.Row]:
+        """The heads of the columns, and what stands beneath them."""
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Send them as they are read."""
+        answer = StreamingHttpResponse(
+            sheets.lines(self.rows()), content_type="text/csv; charset=utf-8"
+        )
+        kind = str(self.model_admin.opts.verbose_name).replace(" ", "-")
+        answer["Content-Disposition"] = f'attachment; filename="{kind}-{self.object.pk}.csv"'
+        return answer
 
 
 class DialogForm(forms.Form):

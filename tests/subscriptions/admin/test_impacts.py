@@ -224,6 +224,20 @@ class TestBeginMigration:
 
 
 class TestRolloutPage:
+    def test_hands_out_every_result_as_a_table(self, reader):
+        plan = a_published_plan(public_id="pro")
+        subscription = a_subscription(a_customer(public_id="acme"), plan)
+        a_new_version(plan, now=NOW)
+        run = rollout.begin_migration(package_id=plan.pk, actor=SYSTEM, now=NOW)
+        tasks.roll_out(NOW)
+        page = reader.get(reverse("admin:subscriptions_rolloutrun_change", args=[run.pk]))
+
+        answer = reader.get(page.context["csv_url"])
+
+        head, line = answer.getvalue().decode().splitlines()
+        assert head == "Subscription,Customer,Result,Granted,Remark,Time"
+        assert line.startswith(f"{subscription.public_id},acme,")
+
     def test_shows_progress_and_offers_another_try(self, administrator):
         """R12."""
         plan = a_published_plan()

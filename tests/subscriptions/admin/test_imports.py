@@ -34,6 +34,20 @@ class TestImports:
         figures = [answer.context[name] for name in ("imported", "failed", "left")]
         assert figures == [1, 1, 0]
 
+    def test_are_downloaded_with_what_came_of_every_row(self, reader, run):
+        tasks.import_subscriptions(NOW)
+        page = reader.get(f"{IMPORTS}{run.pk}/change/")
+
+        answer = reader.get(page.context["csv_url"])
+
+        head, *lines = answer.getvalue().decode().splitlines()
+        assert head == "Row,Subscription,Customer,Plan,Result,Remark,Time"
+        assert [line.split(",")[:5] for line in lines] == [
+            ["1", "s1", "acme", "pro", "Imported"],
+            ["2", "s2", "acme", "pro", "Failed"],
+        ]
+        assert answer["Content-Disposition"] == f'attachment; filename="import-{run.pk}.csv"'
+
     def test_show_how_far_they_are(self, reader, run):
         answer = reader.get(f"{IMPORTS}{run.pk}/change/")
 
