@@ -1,7 +1,7 @@
 """Rollouts: how far published versions got to the subscriptions (R12)."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog import impact
-from catalog.models import Package, PackageKind
+from catalog.models import CreditType, Package, PackageKind
 from subscriptions import impacts, rollout
 from subscriptions.admin.impacts import AT_ONCE, PackageDialog
 from subscriptions.models import (
@@ -167,6 +167,9 @@ class RolloutPage(ObjectPage):
         left = 0 if run.finished_at else rollout.waiting(run, self.now).count()
         tried = run.moved + run.failed  # type: ignore[attr-defined]
         report = run.report
+        shown = list(ordered[:MOST_RESULTS])
+        ids = {public_id for row in shown for public_id in row.granted}
+        names = dict(CreditType.objects.filter(public_id__in=ids).values_list("public_id", "name"))
         return {
             "facts": [
                 ("What", RolloutKind(run.kind).label),
@@ -184,7 +187,7 @@ class RolloutPage(ObjectPage):
             "is_running": run.finished_at is None,
             "changed": run.results.filter(changed_since_review=True).count() if report else None,
             "report_url": model_url(ImpactReport, "change", report.pk) if report else "",
-            "results": list(ordered[:MOST_RESULTS]),
+            "results": [(row, _granted(row, names)) for row in shown],
             "most": MOST_RESULTS,
             "csv_url": self.model_admin.url_of("csv", run.pk),
         }
@@ -219,6 +222,14 @@ class RolloutSheet(SheetPage):
                 "; ".join([*changed, *filter(None, [result.message])]),
                 instant(result.created_at),
             )
+
+
+def _granted(result: RolloutResult, names: Mapping[str, str]) -> list[str]:
+    """What somebody was granted at once, such as "1,000 AI Credits"."""
+    return [
+        f"{in_digits(Decimal(amount))} {names.get(public_id, public_id)}"
+        for public_id, amount in result.granted.items()
+    ]
 
 
 @admin.register(RolloutRun)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from catalog import drafts, prices, publishing
@@ -13,10 +13,12 @@ from catalog.publishing import Audience
 from subscriptions import tasks
 from subscriptions.models import Subscription
 from tests.browser.person import Person
+from tests.browser.test_path import ProductManager
 from tests.builders import (
     a_credit_type,
     a_customer,
     a_plan,
+    a_product,
     a_published_plan,
     a_subscription,
     some_credits,
@@ -34,6 +36,122 @@ def plan(live_server: LiveServer) -> Package:
     for name in ("Acme", "Globex"):
         a_subscription(a_customer(name), plan, now=now)
     return plan
+
+
+class TestWalk:
+    def test_leads_from_nothing_to_versions_compared(
+        self, page: Page, live_server: LiveServer
+    ) -> None:
+        """Create, review, publish, preview, migrate, compare: R8–R14, by somebody new."""
+        a_credit_type()
+        a_product("AI Studio")
+        manager = ProductManager(page)
+        manager.sign_in()
+        create_and_publish(manager)
+        for customer in ("Acme", "Globex"):
+            manager.welcomes(customer)
+            manager.subscribes("Pro")
+            manager.click("Create subscription", "form")
+            manager.reads(f"{customer} is subscribed to Pro: active.")
+
+        edit_and_preview(manager)
+        late = a_customer("Initech")
+        a_subscription(late, Package.objects.get(), now=timezone.now())
+        publish_to_all(manager)
+        changed = page.locator("tbody tr").filter(has_text="Changed since the review")
+        expect(changed).to_have_count(1)
+        expect(changed).to_contain_text("Initech")
+        migrate_all(manager)
+        assert {row.prices[0]["amount"] for row in Subscription.objects.all()} == {"119"}
+
+        manager.open("Plans")
+        manager.click("Pro")
+        manager.click("Versions", ".cx-tabs")
+        manager.click("Compare versions")
+        manager.reads("5,000 credits / month", "6,000 credits / month")
+        manager.reads("99 USD / month", "119 USD / month")
+
+
+def create_and_publish(manager: ProductManager) -> None:
+    """A plan, from its name to its first version."""
+    manager.creates("Plans", "plan", "Pro")
+    manager.includes("AI Credits", "5,000")
+    manager.asks(Monthly_price="99")
+    manager.publishes("Pro", "5,000 credits / month", "99 USD / month")
+
+
+def edit_and_preview(manager: ProductManager) -> None:
+    """A draft that gives and costs more, and what it would do."""
+    manager.open("Plans")
+    manager.click("Pro")
+    manager.click("Edit")
+    manager.click("Edit AI Credits")
+    manager.fill(Amount="6000")
+    manager.click("Save", "form.cx-dialog")
+    manager.asks(Monthly_price="119")
+    manager.click("Review & publish")
+    manager.reads("6,000 credits / month", "119 USD / month")
+    manager.click("Preview the impact")
+    manager.click("Preview", "form.cx-dialog")
+    manager.reads("The preview is ready.", "Gains now", "+1,000 (5,000 → 6,000)")
+
+
+def publish_to_all(manager: ProductManager) -> None:
+    """From the preview to the finished rollout."""
+    manager.click("Pro")
+    manager.click("Review & publish")
+    manager.page.get_by_label("All customers, existing ones too").check()
+    manager.tick("I understand that this changes what existing customers have")
+    manager.click("Publish", "form.cx-dialog")
+    manager.reads("Version 2 of Pro is live.")
+    tasks.roll_out()
+    manager.open("Rollouts")
+    manager.click("Rollout of Pro v2")
+    manager.reads("Completed", "1,000 AI Credits")
+
+
+def migrate_all(manager: ProductManager) -> None:
+    """From the versions to the finished migration."""
+    manager.open("Plans")
+    manager.click("Pro")
+    manager.click("Versions", ".cx-tabs")
+    manager.reads("Version 2", "Version 1")
+    manager.click("Migrate to latest")
+    manager.reads("If it were done now", "Unchanged")
+    manager.click("Migrate", "form.cx-dialog")
+    manager.reads("3 subscriptions are migrated in the background.")
+    tasks.roll_out()
+    manager.page.reload()
+    manager.reads("Completed")
+
+
+class TestTwoPeople:
+    def test_are_told_instead_of_overwritten(
+        self, page: Page, live_server: LiveServer, plan: Package
+    ) -> None:
+        """R8: one draft, two browsers."""
+        assert page.context.browser is not None
+        other = page.context.browser.new_context(base_url=live_server.url, timezone_id="UTC")
+        ada, bo = Person(page), Person(other.new_page())
+        for person in (ada, bo):
+            person.sign_in()
+        drafts.open_draft(package_id=plan.pk, actor=SYSTEM, now=timezone.now())
+        for person in (ada, bo):
+            person.open("Plans")
+            person.click("Pro")
+            person.click("Edit AI Credits")
+        bo.fill(Amount="6000")
+        bo.click("Save", "form.cx-dialog")
+        bo.reads("6,000 credits / month")
+
+        ada.fill(Amount="7000")
+        ada.click("Save", "form.cx-dialog")
+
+        ada.reads("Somebody changed this draft while you were editing it.")
+        other.close()
+        draft = Package.objects.get().draft
+        assert draft is not None
+        assert draft.credit_entitlements.get().amount == 6000
 
 
 class TestPublication:
@@ -68,7 +186,7 @@ class TestPublication:
         tasks.roll_out()
         manager.open("Rollouts")
         manager.click("Rollout of Pro v2")
-        manager.reads("Completed", "1000", "Changed since the review")
+        manager.reads("Completed", "1,000 AI Credits", "Changed since the review")
 
     def test_leads_from_older_versions_to_the_latest(self, page: Page, plan: Package) -> None:
         """R10: prices come with the migration alone."""
