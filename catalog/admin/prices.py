@@ -85,10 +85,15 @@ class PriceForm(DraftForm):
 
     billing_model = forms.ChoiceField(label="What is charged", choices=BillingModel.choices)
     feature = forms.ModelChoiceField(
-        Feature.objects.active().filter(type=FeatureType.NUMBER), required=False
+        Feature.objects.active().filter(type=FeatureType.NUMBER),
+        required=False,
+        empty_label="Choose one",
     )
     credit_type = forms.ModelChoiceField(
-        CreditType.objects.active(), required=False, label="Credits bought"
+        CreditType.objects.active(),
+        required=False,
+        label="Credits bought",
+        empty_label="Choose one",
     )
     is_overage = forms.BooleanField(
         label="Overage", required=False, help_text="Only for use beyond what is included."
@@ -145,6 +150,8 @@ class PriceForm(DraftForm):
         """Keep what the chosen kind of price uses."""
         given = super().clean() or {}
         model = given.get("billing_model")
+        if model in OF_FEATURES and not given.get("feature") and "feature" not in self.errors:
+            self.add_error("feature", "Choose what is counted.")
         if model not in OF_FEATURES:
             given |= {"feature": None, "is_overage": False, "reset_period": ""}
         if model != BillingModel.CREDIT_BASED:

@@ -375,6 +375,22 @@ class TestPrices:
         assert answer.context["form"].errors
         assert reloaded(plan).draft.charges.count() == 1
 
+    def test_of_units_want_what_is_counted(self, administrator):
+        plan = a_plan(monthly=49)
+
+        answer = administrator.post(
+            page(plan, "add-price"),
+            {
+                "billing_model": "PER_UNIT",
+                "billing_period": "MONTHLY",
+                "billing_cadence": "RECURRING",
+                "currency": "USD",
+                "amount": "5",
+            },
+        )
+
+        assert answer.context["form"].errors["feature"] == ["Choose what is counted."]
+
 
 class TestVersionsPage:
     def test_lists_them_newest_first(self, administrator):
