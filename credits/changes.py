@@ -503,12 +503,11 @@ class Switch:
         return at, Ending.CARRY if self._carries(schedule) else Ending.VOID
 
     def _retires(self, schedule: ScheduleState) -> bool:
-        """Whether an earlier migration lets it end later, and it may until then.
+        """Whether a migration lets it end later, and it may until then.
 
-        That is at a reset, unless its trial or the subscription ends before. A migration may be
-        the first, though, and who still grants may do so on other terms from now on.
+        That is at a reset, unless its trial or the subscription ends before. Who still grants
+        may do so on other terms from now on, though.
         """
-        cause = self.change.cause
         return (
             self.waits
             and bool(self.spans)
@@ -518,7 +517,7 @@ class Switch:
             and (
                 schedule.ending == Ending.CARRY
                 or schedule.ends_at == schedule.next_at
-                or not (schedule.source_id in self.granting or cause == Cause.MIGRATION)
+                or schedule.source_id not in self.granting
             )
         )
 

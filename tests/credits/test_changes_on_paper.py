@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from catalog.models import Cadence
-from credits import changes, recurring
+from credits import changes, recurring, timeline
 from credits.book import Ending, PoolState, ScheduleState
 from credits.changes import Change, Span
 from subscriptions.causes import Cause
@@ -26,9 +26,12 @@ from tests.credits.paper import (
     MID_JANUARY,
     NEXT_YEAR,
     a_grant,
+    a_pool,
     a_pool_at,
     a_schedule,
+    a_scheduled_grant,
     an_addon,
+    switch,
 )
 from tests.credits.sources import a_plan_source, an_increment, an_override
 
@@ -197,6 +200,19 @@ class TestStart:
         assert not pool.schedules[0].changed
 
 
+class TestGrantedTo:
+    def test_counts_what_the_sources_of_one_subscription_granted(self):
+        """Not what they took back, nor what others gave."""
+        mine, other = a_plan(100), a_plan(70, subscription_id=2, source_id=OTHER_ADDON)
+        pool = a_pool(mine, other, a_scheduled_grant(30, effective_at=JANUARY))
+        timeline.turn(pool, JANUARY)
+        switch(pool, MID_JANUARY, end=mine)
+
+        assert changes.granted_to(1, pool.entries) == 100
+        assert changes.granted_to(2, pool.entries) == 70
+        assert changes.granted_to(3, pool.entries) == 0
+
+
 class TestQuantity:
     def test_lets_a_running_schedule_say_what_is_new(self):
         """R27."""
@@ -318,6 +334,14 @@ class TestQuantity:
 
         [schedule] = pool.schedules
         assert (schedule.ends_at, schedule.ending) == said
+
+    def test_ends_at_the_reset_what_a_migration_removes_though_all_ends_some_day(self):
+        """R14."""
+        pool = a_running_pool(a_plan(ends_at=APRIL), an_increment_of(ends_at=APRIL))
+
+        said = plan(pool, a_plan_source(), cause=Cause.MIGRATION, held={PLAN, ADDON}, ends_at=APRIL)
+
+        assert said == [(PLAN, JANUARY, APRIL, VOID), (ADDON, JANUARY, FEBRUARY, EXPIRE)]
 
     def test_lets_another_cadence_begin_at_once_though_all_ends_some_day(self):
         """Where a customer agrees on another value, there is nothing to wait for."""
