@@ -66,6 +66,7 @@ MANGLED = re.compile(r"^(.+)\.x_?(\S+?)__mutmut_\d+$")
 
 KILLERS = Path("killers.txt")
 """The tests that noticed a mutant, the last one last; beside the copy that they run on."""
+RECENT = 4
 
 
 @pytest.hookimpl(trylast=True)
@@ -76,7 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     database.
     """
     before = KILLERS.read_text(encoding="utf-8").splitlines() if KILLERS.exists() else []
-    places = {name: place for place, name in enumerate(before)}
+    places = {name: place for place, name in enumerate(before[-RECENT:])}
 
     def order(item: pytest.Item) -> tuple[int, bool]:
         return -places.get(item.nodeid, -1), item.get_closest_marker("django_db") is not None

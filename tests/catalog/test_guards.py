@@ -110,6 +110,18 @@ class TestPublishedVersion:
         assert refused(lambda: second.live.dependencies.add(second))
 
 
+class TestDrafts:
+    """Rule 9 of the design, too."""
+
+    def test_are_one_per_package(self):
+        plan = a_plan()
+
+        with pytest.raises(IntegrityError, match="package"), transaction.atomic():
+            PackageVersion.objects.create(package=plan, name="Pro", created_at=NOW, updated_at=NOW)
+
+        assert plan.versions.count() == 1
+
+
 class TestNumbers:
     """Version numbers have no gaps."""
 

@@ -15,7 +15,7 @@ from catalog.publishing import Audience
 from credits import changes, grants, pools, resets
 from credits.book import EntryType
 from credits.models import Grant, LedgerEntry, Pool, Schedule
-from subscriptions import cancellation, migration, transfer, updates
+from subscriptions import cancellation, migration, terms, transfer, updates
 from subscriptions.causes import Cause
 from subscriptions.choices import CreditValue, FeatureValue
 from subscriptions.models import Subscription
@@ -884,6 +884,21 @@ class TestApply:
         changed_again(customer, now=MID_JANUARY)
 
         assert held == [(CreditType, {market.credit_type.pk})]
+
+    def test_holds_nothing_for_a_preview(self, market, monkeypatch):
+        """Nor does it let use start afresh, unless it is told to."""
+        subscription = Subscriber(market.plan(100)).subscription
+        held = []
+        monkeypatch.setattr(changes, "hold", lambda model, ids: held.append(set(ids)))
+
+        today = terms.at(subscription, MID_JANUARY)
+        [step] = changes.steps_of(
+            subscription, today, None, cause=Cause.PLAN_CHANGE, now=MID_JANUARY
+        )
+
+        assert list(step.given) == [market.credit_type.pk]
+        assert not step.change.resets
+        assert held == []
 
     def test_says_what_was_granted_by_whom(self, market):
         """What time grants on the way does not count, nor what others give."""

@@ -10,7 +10,7 @@ settings.register_profile(
     "short", max_examples=60, deadline=None, suppress_health_check=SLOW_MACHINE
 )
 settings.register_profile(
-    "long", max_examples=5000, deadline=None, suppress_health_check=SLOW_MACHINE
+    "long", max_examples=3000, deadline=None, suppress_health_check=SLOW_MACHINE
 )
 settings.register_profile(
     "control",
