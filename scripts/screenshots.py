@@ -163,6 +163,7 @@ def take_pictures(page: Page) -> None:
         "adjust": open_adjustment,
         "subscription-new": open_subscription,
         "subscription-update": open_update,
+        "bulk": open_bulk,
         "plan": open_plan,
         "publish": open_review,
     }
@@ -247,6 +248,19 @@ def open_update(page: Page) -> None:
     page.get_by_role("link", name="Update", exact=True).click()
     page.get_by_label("Extra API Credits").fill("5")
     page.locator(".cx-credit-value", has_text="100,000").wait_for()
+
+
+def open_bulk(page: Page) -> None:
+    """Credits for everybody, before anything is done."""
+    open_customers(page)
+    page.locator("#action-toggle").check()
+    page.locator("select[name=action]").select_option(label="Bulk change")
+    page.get_by_role("button", name="Run").click()
+    page.locator("[name=amount]").fill("500")
+    page.locator("[name=name]").fill("Sorry")
+    page.locator("[name=reason]").fill("The outage of 20 November")
+    page.get_by_role("button", name="Show what would happen").click()
+    page.get_by_text("This is what would happen.").wait_for()
 
 
 def open_plan(page: Page) -> None:
