@@ -16,6 +16,7 @@ from catalog import wording
 from catalog.amounts import ZERO
 from catalog.models import CreditType
 from credits import adjustments, grants, pools, timeline
+from credits.adjustments import Outcome
 from credits.book import EntryType, GrantState, GrantType, PoolState, Stage
 from credits.grants import BY_PEOPLE, Gift
 from credits.models import BulkKind, BulkOutcome, BulkRow, Grant, Pool
@@ -126,6 +127,7 @@ class Granting(Deed):
     name: str
     type: str = GrantType.PROMOTIONAL.value
     priority: int = 10
+    effective_at: datetime | None = None
     expires_at: datetime | None = None
     unit_cost: Decimal = ZERO
     currency: str = "USD"
@@ -145,6 +147,7 @@ class Granting(Deed):
             name=self.name,
             comment=reason,
             priority=self.priority,
+            effective_at=self.effective_at,
             expires_at=self.expires_at,
             unit_cost=self.unit_cost,
             currency=self.currency,
@@ -171,8 +174,18 @@ class Granting(Deed):
             outcome = adjustments.of_grant(pool, gift, now=now)
         except DomainError as refusal:
             return refusal
+        return self._result(credit_type, gift.amount, outcome)
+
+    def _result(
+        self, credit_type: CreditType, amount: Decimal, outcome: Outcome, **found: Any
+    ) -> Result:
+        """With the balances of the instant at which the grant takes effect."""
         before, after = outcome.balance_before, outcome.balance_after
-        return Result(_giving(credit_type, gift.amount), [_balance(credit_type, before, after)])
+        return Result(
+            _giving(credit_type, amount, self.effective_at),
+            [_balance(credit_type, before, after)],
+            **found,
+        )
 
     def do(self, row: BulkRow, reason: str, *, actor: Actor, now: datetime) -> Result:
         pool_id = pools.locate(
@@ -181,14 +194,11 @@ class Granting(Deed):
             resource_id=None,
             now=now,
         )
-        before = pools.lock(pool_id, now).state.balance
-        given = grants.grant(pool_id=pool_id, gift=self.gift(row, reason), actor=actor, now=now)
-        credit_type = given.pool.credit_type
-        return Result(
-            _giving(credit_type, given.amount),
-            [_balance(credit_type, before, given.pool.balance)],
-            grant_id=given.pk,
-        )
+        gift = self.gift(row, reason)
+        locked_pool = pools.lock(pool_id, now, with_schedules=True)
+        outcome = adjustments.of_grant(locked_pool.state, gift, now=now)
+        given = grants.grant(pool_id=pool_id, gift=gift, actor=actor, now=now)
+        return self._result(given.pool.credit_type, given.amount, outcome, grant_id=given.pk)
 
     def undo(self, row: BulkRow, reason: str, *, actor: Actor, now: datetime) -> None:
         grant, state = _locked(row, now)
@@ -486,8 +496,9 @@ DEEDS: Mapping[str, type[Deed]] = {
 # Words
 
 
-def _giving(credit_type: CreditType, amount: Decimal) -> str:
-    return f"{credit_type.name}: +{_units(credit_type, amount)}"
+def _giving(credit_type: CreditType, amount: Decimal, effective_at: datetime | None) -> str:
+    since = f", from {instant(effective_at)}" if effective_at else ""
+    return f"{credit_type.name}: +{_units(credit_type, amount)}{since}"
 
 
 def _revoking(credit_type: CreditType, state: GrantState) -> str:

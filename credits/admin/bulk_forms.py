@@ -197,6 +197,9 @@ class BulkForm(DialogForm):
         required=False,
         validators=[RegexValidator(r"^[A-Z]{3}$", "Enter three letters, such as USD.")],
     )
+    effective_at = forms.DateTimeField(
+        label="Starts (UTC)", required=False, help_text="Empty: at once, when it is carried out."
+    )
     expires_at = forms.DateTimeField(
         label="Expires (UTC)", required=False, help_text="Empty: the credits never expire."
     )
@@ -390,6 +393,7 @@ class BulkForm(DialogForm):
             name=given["name"],
             type=(GrantType.PAID if is_paid else GrantType.PROMOTIONAL).value,
             priority=10 if priority is None else priority,
+            effective_at=given["effective_at"],
             expires_at=given["expires_at"],
             unit_cost=(given["unit_cost"] or Decimal(0)) if is_paid else Decimal(0),
             currency=given["currency"] or "USD",
@@ -397,7 +401,15 @@ class BulkForm(DialogForm):
 
 
 SHOWN_FOR: Mapping[tuple[str, ...], tuple[BulkKind, ...]] = {
-    ("credit_type", "amount", "name", "method", "expires_at", "priority"): (BulkKind.GRANT,),
+    (
+        "credit_type",
+        "amount",
+        "name",
+        "method",
+        "effective_at",
+        "expires_at",
+        "priority",
+    ): (BulkKind.GRANT,),
     ("of_credit_type", "of_type", "of_name"): OF_GRANTS,
     ("until", "days"): (BulkKind.EXTEND,),
     ("addon", "mode"): (BulkKind.ADDON,),

@@ -277,6 +277,33 @@ class TestLook:
 
 
 class TestStart:
+    def test_grants_at_the_instant_that_was_chosen(self, ai, acme, globex):
+        """R47: the balances are those of that instant, before and after it was done."""
+        granted(a_pool(acme, ai), 50, expires_at=IN_JUNE - DAY)
+        granted(a_pool(globex, ai), 30)
+
+        run = looked_at(a_gift(effective_at=IN_JUNE), acme, globex)
+        carried_out(run)
+
+        rows = list(run.rows.order_by("place"))
+        assert [balances(row.planned) for row in rows] == [[("0", "100")], [("30", "130")]]
+        assert [balances(row.done) for row in rows] == [balances(row.planned) for row in rows]
+        assert not any(row.changed_since_review for row in rows)
+        assert {row.what for row in rows} == {
+            "AI Credits: +100 credits, from 1 Jun 2026, 00:00 UTC"
+        }
+        given = Grant.objects.filter(name="Sorry")
+        assert [grant.status_at(LATER) for grant in given] == ["SCHEDULED"] * 2
+        assert {grant.effective_at for grant in given} == {IN_JUNE}
+
+    def test_grants_at_once_what_should_have_started_by_then(self, ai, acme):
+        run = looked_at(a_gift(effective_at=START + DAY / 2), acme)
+
+        carried_out(run)
+
+        [grant] = Grant.objects.filter(name="Sorry")
+        assert grant.effective_at == TOMORROW
+
     def test_grants_what_was_seen(self, ai, acme, globex):
         run = carried_out(looked_at(a_gift(), Aim(acme.pk, amount=Decimal(5)), Aim(globex.pk)))
 
