@@ -104,7 +104,7 @@ def compare(before: Contents | None, after: Contents) -> list[Change]:
             key=_charge_key(before.charges if before else (), after.charges),
             label=wording.price_label,
             fields=_charge_fields,
-            summary=wording.price,
+            summary=wording.price_in_full,
         ),
         *_items(
             "Credit consumption",

@@ -77,6 +77,12 @@ def price(charge: Charge) -> str:
     )
 
 
+def price_in_full(charge: Charge) -> str:
+    """A price with its steps and the units that are sold, if it says any."""
+    said = [tiers(charge) or price(charge), units_sold(charge)]
+    return "; ".join(filter(None, said))
+
+
 def price_label(charge: Charge) -> str:
     """What a price is for: "Yearly per unit – Seats (DE), overage"."""
     model = charge.get_billing_model_display().lower()

@@ -123,15 +123,7 @@ def prices(contents: Contents) -> list[PriceRow]:
     return rows + [
         PriceRow(
             wording.price_label(charge),
-            "; ".join(
-                filter(
-                    None,
-                    [
-                        wording.tiers(charge) or wording.price(charge),
-                        wording.units_sold(charge),
-                    ],
-                )
-            ),
+            wording.price_in_full(charge),
             url_of(package, "change_price", charge.pk),
             url_of(package, "remove_price", charge.pk),
         )

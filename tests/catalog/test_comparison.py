@@ -149,6 +149,22 @@ class TestCompare:
             )
         ]
 
+    def test_shows_all_steps_of_a_new_price(self):
+        plan = opened(a_published_plan())
+        euros = {"amount": Decimal(5), "currency": "EUR"}
+        wanted = prices.NewCharge(
+            billing_model="PER_UNIT",
+            feature=a_feature(),
+            minimum_quantity=Decimal(2),
+            tiers=[{"up_to": None, "unit_price": euros, "flat_price": None}],
+        )
+        prices.put_price(package_id=plan.pk, wanted=wanted, actor=SYSTEM, now=NOW)
+
+        [change] = changes_of(plan)
+
+        assert (change.label, change.kind) == ("Monthly per unit – Seats", Kind.ADDED)
+        assert change.after == "beyond: 5 EUR each; from 2"
+
     def test_keeps_prices_in_several_currencies_apart(self):
         plan = a_published_plan(monthly=49)
         euro = prices.NewCharge(amount=Decimal(45), currency="EUR")
