@@ -2,7 +2,7 @@
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from pytest_django.live_server_helper import LiveServer
 
 from subscriptions.models import Subscription
@@ -81,6 +81,27 @@ class TestSubscription:
         support.reads("Extra", "5")
         [held] = Subscription.objects.get().addons.all()
         assert held.quantity == 5
+
+    def test_says_so_too_of_what_was_typed_before_the_script_was_there(
+        self, page: Page, subscription: Subscription
+    ) -> None:
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        person = Person(page)
+        person.sign_in(Role.CUSTOMER_SUPPORT)
+        page.route("**/live_form.js", hold)
+        page.goto(
+            f"/admin/subscriptions/subscription/{subscription.pk}/update/", wait_until="commit"
+        )
+
+        person.fill(Extra="5")
+        person.reads("8,000 → 8,000")
+        held[0].continue_()
+
+        person.reads("8,000 → 10,000")
 
     def test_explains_another_plan_schedules_it_and_takes_it_back(self, support: Person) -> None:
         """R31."""

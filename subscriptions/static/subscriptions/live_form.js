@@ -53,6 +53,7 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     waiting = setTimeout(() => refresh("summary"), PAUSE);
   });
   offer(false);
-  // Somebody chose before this script was there, or came back to what they had chosen.
+  // Somebody chose or typed before this script was there, or came back to what they had chosen.
   if ([...form.querySelectorAll("[data-reshapes]")].some(differs)) refresh("fields", "summary");
+  else if ([...form.querySelectorAll("input, select, textarea")].some(differs)) refresh("summary");
 }
