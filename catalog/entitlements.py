@@ -23,6 +23,7 @@ from catalog.models import (
     PackageVersion,
     PricingType,
 )
+from catalog.models.entitlements import COUNTED_FROM
 from workspace.actors import Actor
 from workspace.acts import act
 from workspace.errors import Conflict, UnknownObject
@@ -343,6 +344,14 @@ def check_feature_terms(entitlement: FeatureEntitlement) -> None:
         raise InvalidField(f"{feature.name} has no value {foreign[0]}.", field="enum_values")
     if feature.type == FeatureType.ENUM and not entitlement.enum_values:
         raise InvalidField("Choose at least one value.", field="enum_values")
+    counted_from = (entitlement.reset_configuration or {}).get("accordingTo")
+    allowed = COUNTED_FROM.get(entitlement.reset_period, {})
+    if counted_from is not None and counted_from not in allowed:
+        raise InvalidField(
+            f"Such periods are not counted from {counted_from}, but from one of: "
+            f"{', '.join(allowed) or 'nothing else than the clock'}.",
+            field="reset_period",
+        )
 
 
 def _include(

@@ -40,6 +40,9 @@ OPERATIONS = {
     "IS_NOT_NULL": "is present",
 }
 MOST_CONDITIONS = 50
+LARGEST_DIVISOR = 10**12
+"""By which use may be divided at most to be shown in other units."""
+
 COUNTED = {Aggregation.COUNT, Aggregation.SUM}
 """The aggregations whose use may cost credits (R33)."""
 
@@ -91,6 +94,18 @@ def event_filters(event_name: str, conditions: Sequence[Condition] = ()) -> list
     """The meter filters for events called `event_name` that also meet `conditions`."""
     named: Condition = {"field": EVENT_NAME, "operation": "EQUALS", "value": event_name}
     return [{"conditions": [named, *conditions]}]
+
+
+def in_other_units(
+    divide: int, *, rounding: str = "UP", unit: str | None = None, units: str | None = None
+) -> dict[str, Any]:
+    """How use is shown in other units, such as bytes in gigabytes: every key of the contract."""
+    return {
+        "divide": divide,
+        "round": rounding,
+        "featureUnits": unit or None,
+        "featureUnitsPlural": units or None,
+    }
 
 
 def event_name_of(feature: Feature) -> str:

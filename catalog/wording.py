@@ -19,6 +19,7 @@ from catalog.models import (
     ResetPeriod,
     TrialUnit,
 )
+from catalog.models.entitlements import COUNTED_FROM, SUBSCRIPTION_START
 from workspace.templatetags.stipend import credits as number
 
 PER = {BillingPeriod.MONTHLY: "month", BillingPeriod.ANNUALLY: "year"}
@@ -65,6 +66,10 @@ def feature_value(entitlement: FeatureEntitlement) -> str:
         value += f" {unit}"
     if entitlement.reset_period:
         value += f" / {ResetPeriod(entitlement.reset_period).label.lower()}"
+        counted_from = (entitlement.reset_configuration or {}).get("accordingTo", "")
+        if counted_from not in ("", *SUBSCRIPTION_START):
+            said = COUNTED_FROM.get(entitlement.reset_period, {})
+            value += f" from {said.get(counted_from, counted_from)}"
     return value
 
 
@@ -155,7 +160,21 @@ def trial(version: PackageVersion) -> str:
     unit = TrialUnit(version.trial_unit).label
     if version.trial_length == 1:
         unit = unit.removesuffix("s")
-    return f"{version.trial_length} {unit}, then {version.get_trial_end_display().lower()}"
+    words = f"{version.trial_length} {unit}, then {version.get_trial_end_display().lower()}"
+    if version.trial_budget:
+        kind = "soft" if version.trial_budget["has_soft_limit"] else "hard"
+        words += f"; budget {number(Decimal(version.trial_budget['limit']))} ({kind})"
+    return words
+
+
+def shown_units(feature: Feature) -> str:
+    """How use is shown in other units: "by 1,024, rounded up, in KB"; empty if it is not."""
+    shown = feature.unit_transformation
+    if not shown:
+        return ""
+    words = f"by {number(shown['divide'])}, rounded {shown['round'].lower()}"
+    unit = shown["featureUnitsPlural"] or shown["featureUnits"]
+    return f"{words}, in {unit}" if unit else words
 
 
 def quantity(version: PackageVersion) -> str:

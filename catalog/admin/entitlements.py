@@ -26,6 +26,7 @@ from catalog.models import (
     PricingType,
     ResetPeriod,
 )
+from catalog.models.entitlements import COUNTED_FROM
 from workspace.actors import Actor
 from workspace.admin.base import DialogForm
 
@@ -141,6 +142,13 @@ class CreditTermsForm(TermsForm):
         return given
 
 
+def _counted_from(period: ResetPeriod) -> forms.ChoiceField:
+    choices = [(word, said[0].upper() + said[1:]) for word, said in COUNTED_FROM[period].items()]
+    field = forms.ChoiceField(label="Counted from", choices=choices, required=False)
+    only_when(field, "reset_period", period)
+    return field
+
+
 class FeatureTermsForm(TermsForm):
     """How much of a feature, which of its values, or that it is there at all (R7)."""
 
@@ -158,10 +166,21 @@ class FeatureTermsForm(TermsForm):
         ),
         required=False,
     )
+    counted_from_month = _counted_from(ResetPeriod.MONTH)
+    counted_from_week = _counted_from(ResetPeriod.WEEK)
     enum_values = forms.MultipleChoiceField(
         label="Values", required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
-    field_order = ["revision", "usage", "usage_limit", "reset_period", "enum_values", "limit"]
+    field_order = [
+        "revision",
+        "usage",
+        "usage_limit",
+        "reset_period",
+        "counted_from_month",
+        "counted_from_week",
+        "enum_values",
+        "limit",
+    ]
 
     def __init__(self, *args: Any, feature: Feature, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -171,7 +190,8 @@ class FeatureTermsForm(TermsForm):
         else:
             only_when(self.fields["usage_limit"], "usage", LIMITED)
         if not feature.is_metered:
-            del self.fields["reset_period"]
+            for name in ("reset_period", "counted_from_month", "counted_from_week"):
+                del self.fields[name]
         values = self.fields["enum_values"]
         assert isinstance(values, forms.MultipleChoiceField)
         values.choices = [
@@ -184,6 +204,13 @@ class FeatureTermsForm(TermsForm):
     def clean(self) -> dict[str, Any]:
         """Turn the choice into a limit or its absence."""
         given = super().clean() or {}
+        words = {
+            ResetPeriod.MONTH: given.pop("counted_from_month", ""),
+            ResetPeriod.WEEK: given.pop("counted_from_week", ""),
+        }
+        if "reset_period" in given:
+            word = words.get(given["reset_period"])
+            given["reset_configuration"] = {"accordingTo": word} if word else None
         if "usage" in given:
             given["has_unlimited_usage"] = given.pop("usage") == UNLIMITED
             if given["has_unlimited_usage"]:
@@ -327,11 +354,14 @@ class TermsDialog(DraftDialog):
                 "cadence": entitlement.cadence,
                 "linked_feature": entitlement.linked_feature_id,
             }
+        counted_from = (entitlement.reset_configuration or {}).get("accordingTo")
         return {
             **shared,
             "usage": UNLIMITED if entitlement.has_unlimited_usage else LIMITED,
             "usage_limit": entitlement.usage_limit,
             "reset_period": entitlement.reset_period,
+            "counted_from_month": counted_from,
+            "counted_from_week": counted_from,
             "enum_values": entitlement.enum_values,
         }
 

@@ -22,7 +22,15 @@ from workspace.admin.base import Badge, DialogForm, DialogPage, ObjectPage, Work
 from workspace.admin.pages import dress
 
 FEWEST_FILTERS = 3
-BEHIND_FILTERS = ("unit_singular", "unit_plural", "metadata")
+BEHIND_FILTERS = (
+    "unit_singular",
+    "unit_plural",
+    "shown_divided",
+    "shown_rounded",
+    "shown_unit",
+    "shown_units",
+    "metadata",
+)
 
 NOT_METERED, REPORTED, EVENTS = "none", "reported", "events"
 METERS = [
@@ -84,6 +92,18 @@ class FeatureForm(DialogForm):
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "images"}),
     )
+    shown_divided = forms.IntegerField(
+        label="Shown divided by",
+        required=False,
+        min_value=1,
+        max_value=features.LARGEST_DIVISOR,
+        help_text="To show use in other units, such as 1024 for bytes in KB. Empty: as counted.",
+    )
+    shown_rounded = forms.ChoiceField(
+        label="Rounded", choices=[("UP", "Up"), ("DOWN", "Down")], required=False
+    )
+    shown_unit = Line(label="Shown unit (one)", max_length=64, required=False)
+    shown_units = Line(label="Shown units (many)", max_length=64, required=False)
     metadata = Metadata()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -101,6 +121,8 @@ class FeatureForm(DialogForm):
         only_when(self.fields["aggregation_field"], "aggregation", *others)
         for name in ("event_name", "aggregation"):
             only_when(self.fields[name], "meter", EVENTS)
+        for name in ("shown_divided", "shown_rounded", "shown_unit", "shown_units"):
+            only_when(self.fields[name], "type", FeatureType.NUMBER)
 
     def filter_rows(self) -> list[list[forms.BoundField]]:
         """The inputs of the filters, row by row, for the template."""
@@ -153,6 +175,7 @@ class FeatureForm(DialogForm):
             self.add_error("enum_values", "Enter at least one value.")
         meter = given.pop("meter", NOT_METERED) if kind == FeatureType.NUMBER else NOT_METERED
         given.pop("meter", None)
+        given["unit_transformation"] = self._other_units(given, kind)
         event_name = given.pop("event_name", "")
         conditions = self._conditions(given)
         if meter == EVENTS:
@@ -166,6 +189,14 @@ class FeatureForm(DialogForm):
         if meter == NOT_METERED:
             given["meter_type"] = MeterType.NONE
         return given
+
+    def _other_units(self, given: dict[str, Any], kind: str | None) -> dict[str, Any] | None:
+        divided, rounded, unit, units = (
+            given.pop(f"shown_{part}", None) for part in ("divided", "rounded", "unit", "units")
+        )
+        if divided is None or kind != FeatureType.NUMBER:
+            return None
+        return features.in_other_units(divided, rounding=rounded or "UP", unit=unit, units=units)
 
     def _rows(self) -> int:
         return sum(name.startswith("filter_field_") for name in self.fields)
@@ -247,6 +278,13 @@ class EditFeature(DialogPage):
                 "metadata",
             )
         }
+        shown = feature.unit_transformation or {}
+        initial |= {
+            "shown_divided": shown.get("divide"),
+            "shown_rounded": shown.get("round", "UP"),
+            "shown_unit": shown.get("featureUnits") or "",
+            "shown_units": shown.get("featureUnitsPlural") or "",
+        }
         initial["meter"] = EVENTS if feature.is_event_based else meter
         initial["event_name"] = event_name_of(feature)
         initial["enum_values"] = "\n".join(
@@ -296,6 +334,7 @@ class FeaturePage(ObjectPage):
                 ("Meter", wording.meter(feature)),
                 ("Events", _filters_in_words(feature)),
                 ("Units", " / ".join(filter(None, [feature.unit_singular, feature.unit_plural]))),
+                ("Shown", wording.shown_units(feature)),
                 *feature.metadata.items(),
             ],
             "noun": "feature",

@@ -17,6 +17,8 @@ from catalog import archiving, comparison, drafts, impact, packages, wording
 from catalog.admin import sections
 from catalog.admin.dialogs import DraftDialog, DraftForm, set_choices
 from catalog.admin.entitlements import (
+    HARD,
+    SOFT,
     ChangeCredits,
     ChangeFeature,
     ExcludeCredits,
@@ -26,7 +28,15 @@ from catalog.admin.entitlements import (
     MoveEntitlement,
     PickEntitlement,
 )
-from catalog.admin.fields import Line, Metadata, Paragraph, an_id_field, as_choices, only_when
+from catalog.admin.fields import (
+    AmountInput,
+    Line,
+    Metadata,
+    Paragraph,
+    an_id_field,
+    as_choices,
+    only_when,
+)
 from catalog.admin.lists import ActiveFilter, code
 from catalog.admin.prices import (
     AddMapping,
@@ -170,12 +180,27 @@ class TrialForm(DraftForm):
     trial_end = forms.ChoiceField(
         label="When it ends", choices=TrialEnd.choices, initial=TrialEnd.CONVERT_TO_PAID
     )
+    budget = AmountInput(
+        is_price=True,
+        required=False,
+        help_text="The most that may be spent in the trial; kept for whoever bills.",
+    )
+    budget_limit = forms.ChoiceField(
+        label="When the budget is spent",
+        choices=[(HARD, "Hard: no more"), (SOFT, "Soft: may go on")],
+        required=False,
+    )
 
     def clean(self) -> dict[str, Any]:
         """Without a length there is no trial."""
         given = super().clean() or {}
+        budget, is_soft = given.pop("budget", None), given.pop("budget_limit", HARD) == SOFT
+        given["trial_budget"] = (
+            None if budget is None else {"limit": budget, "has_soft_limit": is_soft}
+        )
         if given.get("trial_length") is None:
             given |= {"trial_length": None, "trial_unit": "", "trial_end": ""}
+            given["trial_budget"] = None
         return given
 
 
@@ -190,8 +215,11 @@ class EditTrial(DraftDialog):
     def initial(self) -> dict[str, Any]:
         """The trial of the draft."""
         draft = self.draft
+        budget = draft.trial_budget or {}
         return {
             **super().initial(),
+            "budget": budget.get("limit"),
+            "budget_limit": SOFT if budget.get("has_soft_limit") else HARD,
             "trial_length": draft.trial_length,
             "trial_unit": draft.trial_unit or TrialUnit.DAY,
             "trial_end": draft.trial_end or TrialEnd.CONVERT_TO_PAID,

@@ -28,6 +28,8 @@ from workspace.admin.pages import model_url
 from workspace.ids import suggest_public_id
 
 SINGLE, MULTIPLE = "single", "multiple"
+PRORATES = {"True": True, "False": False}
+PRORATION = [("", "As your billing says"), ("True", "In proportion"), ("False", "In full")]
 
 
 class ProductForm(DialogForm):
@@ -81,6 +83,14 @@ class JourneyForm(DialogForm):
     )
     cancellation_time = forms.ChoiceField(
         label="A cancellation takes effect", choices=CancellationTime.choices
+    )
+    prorate_at_period_end = forms.TypedChoiceField(
+        label="Changes that wait for the end of a period are charged",
+        choices=PRORATION,
+        coerce=PRORATES.get,
+        required=False,
+        empty_value=None,
+        help_text="Kept for whoever bills. Credits are never prorated.",
     )
     end_setup = forms.ChoiceField(label="When a subscription ends", choices=EndSetup.choices)
     downgrade_plan = forms.ModelChoiceField(
@@ -186,12 +196,17 @@ class EditJourney(DialogPage):
 
     def initial(self) -> dict[str, Any]:
         """The journey as it is."""
-        return {name: getattr(self.object, name) for name in JourneyForm.base_fields}
+        journey = {name: getattr(self.object, name) for name in JourneyForm.base_fields}
+        return {**journey, "prorate_at_period_end": _typed(self.object.prorate_at_period_end)}
 
     def act(self, form: Any, actor: Actor, now: datetime) -> str:
         """Save it."""
         products.update(product_id=self.object.pk, **form.cleaned_data, actor=actor, now=now)
         return f"The customer journey of {self.object.name} is saved."
+
+
+def _typed(prorates: bool | None) -> str:
+    return "" if prorates is None else str(prorates)
 
 
 class ProductPage(ObjectPage):
@@ -241,6 +256,10 @@ class ProductPage(ObjectPage):
                 ("Credits at a plan change", product.get_usage_reset_display()),
                 ("A downgrade takes effect", product.get_downgrade_time_display()),
                 ("A cancellation takes effect", product.get_cancellation_time_display()),
+                (
+                    "Changes that wait for the end of a period are charged",
+                    dict(PRORATION)[_typed(product.prorate_at_period_end)],
+                ),
                 (
                     "When a subscription ends",
                     _with_plan(product.get_end_setup_display(), product.downgrade_plan),

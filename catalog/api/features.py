@@ -22,7 +22,6 @@ from workspace.api.fields import ChoiceField, MetadataField, PublicIdField, Text
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, one_of, speaks
 
-LARGEST_DIVISOR = 10**12
 MOST_VALUES = 500
 MOST_FILTERS = 50
 
@@ -37,7 +36,7 @@ class EnumValueBody(CamelMixin, serializers.Serializer[Any]):
 class UnitTransformationBody(CamelMixin, serializers.Serializer[Any]):
     """How use is shown in other units, such as bytes in gigabytes."""
 
-    divide = Whole(min_value=1, max_value=LARGEST_DIVISOR)
+    divide = Whole(min_value=1, max_value=features.LARGEST_DIVISOR)
     round = ChoiceField(["UP", "DOWN"], required=False)
     feature_units = TextField(max_length=64, required=False)
     feature_units_plural = TextField(max_length=64, required=False)
@@ -284,10 +283,10 @@ def fields_of(body: dict[str, Any]) -> FeatureFields:
 
 
 def _transformation(value: dict[str, Any]) -> dict[str, Any]:
-    """Every key of the contract; rounding is up unless it says otherwise."""
-    return {
-        "divide": value["divide"],
-        "round": value.get("round", "UP"),
-        "featureUnits": value.get("feature_units"),
-        "featureUnitsPlural": value.get("feature_units_plural"),
-    }
+    """Rounding is up unless it says otherwise."""
+    return features.in_other_units(
+        value["divide"],
+        rounding=value.get("round", "UP"),
+        unit=value.get("feature_units"),
+        units=value.get("feature_units_plural"),
+    )

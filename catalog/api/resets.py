@@ -4,14 +4,15 @@ from typing import Annotated, Any, TypedDict
 
 from rest_framework import serializers
 
+from catalog.models.entitlements import COUNTED_FROM, ResetPeriod
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import ChoiceField
 from workspace.api.terms import one_of
 
-WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-YEARLY = ("SubscriptionStart",)
-MONTHLY = ("SubscriptionStart", "StartOfTheMonth")
-WEEKLY = ("SubscriptionStart", *(f"Every{weekday}" for weekday in WEEKDAYS))
+YEARLY, MONTHLY, WEEKLY = (
+    tuple(COUNTED_FROM[period])
+    for period in (ResetPeriod.YEAR, ResetPeriod.MONTH, ResetPeriod.WEEK)
+)
 
 
 class YearlyReset(CamelMixin, serializers.Serializer[Any]):

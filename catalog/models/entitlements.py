@@ -1,5 +1,7 @@
 """What a version includes: credits and features."""
 
+from collections.abc import Mapping
+
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -38,6 +40,19 @@ class ResetPeriod(models.TextChoices):
     WEEK = "WEEK", "Week"
     DAY = "DAY", "Day"
     HOUR = "HOUR", "Hour"
+
+
+SUBSCRIPTION_START = {"SubscriptionStart": "the start of the subscription"}
+WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+COUNTED_FROM: Mapping[str, Mapping[str, str]] = {
+    ResetPeriod.YEAR: SUBSCRIPTION_START,
+    ResetPeriod.MONTH: {**SUBSCRIPTION_START, "StartOfTheMonth": "the first"},
+    ResetPeriod.WEEK: {**SUBSCRIPTION_START, **{f"Every{day}": day for day in WEEKDAYS}},
+}
+"""From when such periods may be counted, by the words of the contract, and how people say it.
+
+Days and hours are those of the clock.
+"""
 
 
 class Entitlement(models.Model):

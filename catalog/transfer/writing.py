@@ -561,12 +561,12 @@ def _feature_fields(entry: Entry) -> Any:
             for group in meter["filters"]
         ],
         "unit_transformation": shown
-        and {
-            "divide": shown["divide"],
-            "round": shown["round"] or "UP",
-            "featureUnits": shown["unit"] or None,
-            "featureUnitsPlural": shown["units"] or None,
-        },
+        and features.in_other_units(
+            shown["divide"],
+            rounding=shown["round"] or "UP",
+            unit=shown["unit"],
+            units=shown["units"],
+        ),
         "metadata": entry["metadata"],
     }
 

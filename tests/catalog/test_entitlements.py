@@ -19,6 +19,7 @@ from tests.builders import (
     NOW,
     a_credit_type,
     a_feature,
+    a_metered_feature,
     a_plan,
     a_published_plan,
     an_addon,
@@ -76,6 +77,18 @@ class TestInclude:
 
         assert refusal.value.rows == {1: "AI Credits is included already."}
         assert not CreditEntitlement.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("period", "word"),
+        [("MONTH", "EveryMonday"), ("WEEK", "StartOfTheMonth"), ("DAY", "SubscriptionStart")],
+    )
+    def test_refuses_to_count_periods_from_what_does_not_fit(self, period, word):
+        terms = {"reset_period": period, "reset_configuration": {"accordingTo": word}}
+
+        with pytest.raises(InvalidField) as refusal:
+            include(a_plan(), some_units(a_metered_feature(), **terms))
+
+        assert refusal.value.field == "reset_period"
 
     def test_refuses_overrides_of_plans(self):
         """Plans accept only Increment."""

@@ -71,6 +71,20 @@ class TestFeatureValue:
         shown = [wording.feature_value(row) for row in plan.draft.feature_entitlements.all()]
         assert shown == ["1 seat", "Unlimited / month", "Yes", "Alpha"]
 
+    @pytest.mark.parametrize(
+        ("period", "word", "text"),
+        [
+            ("WEEK", "EveryMonday", "7 / week from Monday"),
+            ("MONTH", "StartOfTheMonth", "7 / month from the first"),
+            ("MONTH", "SubscriptionStart", "7 / month"),
+        ],
+    )
+    def test_says_from_when_periods_are_counted(self, period, word, text):
+        terms = {"reset_period": period, "reset_configuration": {"accordingTo": word}}
+        plan = a_plan(entitlements=[some_units(a_metered_feature(), 7, **terms)])
+
+        assert wording.feature_value(plan.draft.feature_entitlements.get()) == text
+
 
 class TestCost:
     def test_shows_rates_and_formulas(self):
@@ -90,6 +104,8 @@ class TestTrial:
         plan = a_plan(trial_length=1, trial_unit="MONTH", trial_end="CANCEL_SUBSCRIPTION")
 
         assert wording.trial(plan.draft) == "1 month, then cancel"
+        plan.draft.trial_budget = {"limit": "5", "has_soft_limit": False}
+        assert wording.trial(plan.draft) == "1 month, then cancel; budget 5 (hard)"
         assert wording.trial(a_plan().draft) == "None"
 
 

@@ -7,6 +7,7 @@ from catalog.models import CreditEntitlement, FeatureType
 from tests.builders import (
     a_credit_type,
     a_feature,
+    a_metered_feature,
     a_plan,
     an_addon,
     some_credits,
@@ -150,6 +151,36 @@ class TestIncludeFeature:
 
         included = plan.draft.feature_entitlements.get()
         assert (included.usage_limit, included.has_unlimited_usage) == (limit, is_unlimited)
+
+    @pytest.mark.parametrize(
+        ("period", "configuration"),
+        [
+            ("WEEK", {"accordingTo": "EveryMonday"}),
+            ("MONTH", {"accordingTo": "StartOfTheMonth"}),
+            ("YEAR", None),
+        ],
+    )
+    def test_says_from_when_periods_are_counted(self, administrator, period, configuration):
+        plan, images = a_plan(), a_metered_feature()
+        path = page(plan, f"include-feature/{images.pk}")
+
+        administrator.press(
+            path,
+            usage="limited",
+            usage_limit="5",
+            limit="hard",
+            is_granted="on",
+            reset_period=period,
+            counted_from_month="StartOfTheMonth",
+            counted_from_week="EveryMonday",
+        )
+
+        included = plan.draft.feature_entitlements.get()
+        assert (included.reset_period, included.reset_configuration) == (period, configuration)
+        change = administrator.get(path.replace("include", "change")).context["form"]
+        if configuration:
+            chosen = change[f"counted_from_{period.lower()}"].value()
+            assert chosen == configuration["accordingTo"]
 
     def test_wants_a_limit(self, administrator):
         plan, seats = a_plan(), a_feature()

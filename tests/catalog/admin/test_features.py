@@ -46,6 +46,22 @@ class TestAddFeature:
             }
         ]
 
+    def test_shows_use_in_other_units(self, administrator):
+        shown = {"shown_divided": "1024", "shown_rounded": "DOWN", "shown_units": "KB"}
+        self.add(administrator, **shown)
+
+        feature = Feature.objects.get()
+        assert feature.unit_transformation == {
+            "divide": 1024,
+            "round": "DOWN",
+            "featureUnits": None,
+            "featureUnitsPlural": "KB",
+        }
+        form = administrator.get(f"{LIST}{feature.pk}/edit/").context["form"]
+        assert {name: str(form[name].value()) for name in shown} == shown
+        overview = administrator.get(f"{LIST}{feature.pk}/change/")
+        assert ("Shown", "by 1,024, rounded down, in KB") in overview.context["facts"]
+
     def test_makes_a_switch(self, administrator):
         answer = self.add(administrator, type="BOOLEAN")
 

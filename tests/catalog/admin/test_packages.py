@@ -267,6 +267,22 @@ class TestDraftDialog:
             )
             assert reloaded(plan).draft.trial_length == expected
 
+    def test_saves_the_budget_of_a_trial_and_takes_it_away(self, administrator):
+        plan = a_plan()
+        terms = {"trial_unit": "DAY", "trial_end": "CONVERT_TO_PAID", "budget_limit": "soft"}
+        shown = []
+
+        for length, budget in (("14", "1,000.50"), ("14", ""), ("", "5")):
+            administrator.press(page(plan, "trial"), trial_length=length, budget=budget, **terms)
+            form = administrator.get(page(plan, "trial")).context["form"]
+            shown.append((reloaded(plan).draft.trial_budget, form["budget"].value()))
+
+        assert shown == [
+            ({"limit": "1000.5", "has_soft_limit": True}, "1000.5"),
+            (None, None),
+            (None, None),
+        ]
+
     def test_chooses_compatible_addons(self, administrator):
         """R5."""
         addon = a_published_addon()

@@ -65,11 +65,19 @@ class TestEditJourney:
             downgrade_time="IMMEDIATE",
             cancellation_time="IMMEDIATE",
             end_setup="CANCEL_SUBSCRIPTION",
+            prorate_at_period_end="False",
         )
 
         assert words(answer) == ["The customer journey of Studio is saved."]
         product = Product.objects.get()
         assert (product.start_plan, product.usage_reset) == (plan, "NEVER_RESET")
+        assert product.prorate_at_period_end is False
+        form = administrator.get(f"{LIST}{product.pk}/journey/").context["form"]
+        assert form["prorate_at_period_end"].value() == "False"
+        page = administrator.get(f"{LIST}{product.pk}/change/")
+        assert ("Changes that wait for the end of a period are charged", "In full") in (
+            page.context["journey"]
+        )
 
     def test_wants_the_plan_of_a_step(self, administrator):
         product = a_product()
