@@ -73,14 +73,16 @@ def base_prices(charges: Sequence[Charge]) -> dict[str, Charge]:
 
     Of several currencies the one that came first.
     """
-    return {
-        charge.billing_period: charge
-        for charge in reversed(charges)
-        if charge.billing_model == BillingModel.FLAT_FEE
-        and charge.billing_cadence == BillingCadence.RECURRING
-        and not charge.billing_country_code
-        and not charge.is_overage
-    }
+    first: dict[str, Charge] = {}
+    for charge in charges:
+        if (
+            charge.billing_model == BillingModel.FLAT_FEE
+            and charge.billing_cadence == BillingCadence.RECURRING
+            and not charge.billing_country_code
+            and not charge.is_overage
+        ):
+            first.setdefault(charge.billing_period, charge)
+    return first
 
 
 @act

@@ -7,10 +7,8 @@ which the server itself takes 90 against 200), but told to stop while it was sta
 times out of 10, until it was killed after 45 seconds. gunicorn ended within 3 seconds, always.
 """
 
-import gc
 import os
 from pathlib import Path
-from typing import Any
 
 bind = os.environ.get("STIPEND_BIND", "127.0.0.1:8000")
 
@@ -39,15 +37,3 @@ if Path("/dev/shm").is_dir():  # noqa: S108  # memory; holds no data
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
 control_socket_disable = True  # a socket in the home folder is one door more than needed
-
-
-def when_ready(server: Any) -> None:
-    """Let the collector of garbage leave alone what lives as long as the process.
-
-    Looking through all of Django and of our models takes it 50 ms, in the middle of a request.
-    """
-    from django.urls import get_resolver
-
-    _ = get_resolver().url_patterns  # loads the views, which else the first request would
-    gc.collect()
-    gc.freeze()

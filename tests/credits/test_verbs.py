@@ -19,7 +19,7 @@ STATEMENTS = {
     "sweep": (26, 24),
     "events": (24, 21),
     "usage": (62, 58),
-    "bulk": (77, 74),
+    "bulk": (80, 77),
     "start": (63, 64),
     "change plan": (48, 49),
     "schedule": (54, 57),

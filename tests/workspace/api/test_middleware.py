@@ -53,7 +53,7 @@ class TestApiMiddleware:
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "same-origin"
-        assert headers["Allow"] == "GET, POST, HEAD, OPTIONS"
+        assert headers["Allow"] == "GET, POST, HEAD"
         assert len(headers["X-Trace-Id"]) == 32
 
     def test_says_how_long_an_answer_is(self, caller):
