@@ -22,15 +22,9 @@ from workspace.admin.base import Badge, DialogForm, DialogPage, ObjectPage, Work
 from workspace.admin.pages import dress
 
 FEWEST_FILTERS = 3
-BEHIND_FILTERS = (
-    "unit_singular",
-    "unit_plural",
-    "shown_divided",
-    "shown_rounded",
-    "shown_unit",
-    "shown_units",
-    "metadata",
-)
+UNITS = ("unit_singular", "unit_plural")
+OTHER_UNITS = ("shown_divided", "shown_rounded", "shown_unit", "shown_units")
+BEHIND_FILTERS = (*UNITS, *OTHER_UNITS, "metadata")
 
 NOT_METERED, REPORTED, EVENTS = "none", "reported", "events"
 METERS = [
@@ -121,8 +115,6 @@ class FeatureForm(DialogForm):
         only_when(self.fields["aggregation_field"], "aggregation", *others)
         for name in ("event_name", "aggregation"):
             only_when(self.fields[name], "meter", EVENTS)
-        for name in ("shown_divided", "shown_rounded", "shown_unit", "shown_units"):
-            only_when(self.fields[name], "type", FeatureType.NUMBER)
 
     def filter_rows(self) -> list[list[forms.BoundField]]:
         """The inputs of the filters, row by row, for the template."""
@@ -151,9 +143,19 @@ class FeatureForm(DialogForm):
             if not field.name.startswith("filter_") and field.name not in BEHIND_FILTERS
         ]
 
-    def last_fields(self) -> list[forms.BoundField]:
-        """The inputs behind them."""
-        return [self[name] for name in BEHIND_FILTERS]
+    def unit_fields(self) -> list[forms.BoundField]:
+        """The inputs behind them: what use is counted in."""
+        return [self[name] for name in UNITS]
+
+    def other_unit_fields(self) -> list[forms.BoundField]:
+        """What it is shown in, which few need."""
+        return [self[name] for name in OTHER_UNITS]
+
+    def has_other_units(self) -> bool:
+        """Whether use is shown in other units, or wrongly so."""
+        return bool(self["shown_divided"].value()) or any(
+            field.errors for field in self.other_unit_fields()
+        )
 
     def clean_enum_values(self) -> list[dict[str, str]]:
         """Lines of `value = shown name`."""

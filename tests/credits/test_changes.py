@@ -213,6 +213,7 @@ class TestStart:
         plan = market.plan(1000, linked_feature=seats, units=[some_units(seats, 5)])
 
         assert Subscriber(plan).lines() == [line(GRANTED, 5000)]
+        assert Grant.objects.values_list("units", flat=True).get() == 5
 
     def test_gives_to_the_pool_of_its_resource(self):
         """R42."""
