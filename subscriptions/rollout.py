@@ -4,8 +4,9 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from catalog import drafts
 from catalog.models import CreditType, Package, PackageKind, PackageVersion
@@ -233,7 +234,7 @@ def move(*, run: RolloutRun, subscription_pk: int, now: datetime) -> bool:
             _move(run_id=run.pk, subscription_pks=[subscription_pk], now=now)
 
     def note_failure(message: str) -> None:
-        _note_failure(run_id=run.pk, subscription_pk=subscription_pk, message=message, now=now)
+        _note_failure(run=run, subscription_pk=subscription_pk, message=message, now=now)
 
     return runs.attempt(work, note_failure)
 
@@ -244,11 +245,9 @@ def conclude(*, run_id: int, now: datetime) -> RolloutStatus | None:
     run = _lock(run_id)
     if run.finished_at is not None or next_batch(run, now, at_most=1):
         return None
-    outcomes = set(run.results.values_list("outcome", flat=True).distinct())
     status = RolloutStatus.COMPLETED
-    if RolloutOutcome.FAILED in outcomes:
-        some = RolloutOutcome.SUCCEEDED in outcomes
-        status = RolloutStatus.PARTIALLY_FAILED if some else RolloutStatus.FAILED
+    if run.failed:
+        status = RolloutStatus.PARTIALLY_FAILED if run.moved else RolloutStatus.FAILED
     _finish(run, status, now)
     activity.record(
         "package.rolled_out",
@@ -270,15 +269,14 @@ def retry(*, run_id: int, actor: Actor, now: datetime) -> RolloutRun:
         RolloutRunning: another rollout of the package is not finished.
     """
     run = _lock(run_id)
-    failed = run.results.filter(outcome=RolloutOutcome.FAILED)
-    if run.finished_at is None or not failed.exists():
+    if run.finished_at is None or not run.failed:
         raise NothingFailed("Nothing failed, or the rollout is not over yet.")
     drafts.lock_package(run.package_id)
     if RolloutRun.objects.unfinished().filter(package=run.package_id).exists():
         raise RolloutRunning(f"Another rollout of {run.package.name} is not finished.")
-    number, _ = failed.delete()
-    run.status, run.finished_at = RolloutStatus.PENDING, None
-    run.save(update_fields=["status", "finished_at"])
+    number, _ = run.results.filter(outcome=RolloutOutcome.FAILED).delete()
+    run.status, run.finished_at, run.failed = RolloutStatus.PENDING, None, 0
+    run.save(update_fields=["status", "finished_at", "failed"])
     activity.record(
         "package.rollout_retried",
         subject=run.package,
@@ -340,6 +338,7 @@ def _move(*, run_id: int, subscription_pks: Collection[int], now: datetime) -> i
         )
         for each in moving
     )
+    _add_up(run, moved=len(moving), differing=len(differing))
     return len(moving)
 
 
@@ -385,6 +384,7 @@ def _migrate(run: RolloutRun, subscription_pk: int, now: datetime) -> None:
             actor=run.actor,
             now=now,
         )
+        _add_up(run, moved=1)
 
 
 @act
@@ -401,9 +401,9 @@ def _claim(*, run_id: int, subscription_pk: int, now: datetime) -> bool:
 
 
 @act
-def _note_failure(*, run_id: int, subscription_pk: int, message: str, now: datetime) -> None:
-    RolloutResult.objects.get_or_create(
-        run_id=run_id,
+def _note_failure(*, run: RolloutRun, subscription_pk: int, message: str, now: datetime) -> None:
+    _, is_new = RolloutResult.objects.get_or_create(
+        run=run,
         subscription_id=subscription_pk,
         defaults={
             "outcome": RolloutOutcome.FAILED,
@@ -411,6 +411,14 @@ def _note_failure(*, run_id: int, subscription_pk: int, message: str, now: datet
             "created_at": now,
         },
     )
+    if is_new:
+        _add_up(run, failed=1)
+
+
+def _add_up(run: RolloutRun, **more: int) -> None:
+    """Count results with those of a run; last in a transaction, as all its workers wait for it."""
+    added: dict[str, Any] = {name: F(name) + number for name, number in more.items()}
+    RolloutRun.objects.filter(pk=run.pk).update(**added)
 
 
 def _stand_on(

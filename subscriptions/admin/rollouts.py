@@ -8,8 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -164,8 +162,7 @@ class RolloutPage(ObjectPage):
         run = self.object
         results = RolloutResult.objects.filter(run=run).select_related("subscription__customer")
         ordered = results.order_by("outcome", "-changed_since_review", "pk")
-        left = 0 if run.finished_at else rollout.waiting(run, self.now).count()
-        tried = run.moved + run.failed  # type: ignore[attr-defined]
+        tried = run.moved + run.failed
         report = run.report
         shown = list(ordered[:MOST_RESULTS])
         ids = {public_id for row in shown for public_id in row.granted}
@@ -180,12 +177,12 @@ class RolloutPage(ObjectPage):
                 ("Reviewed", self._reviewed()),
                 ("Finished", instant(run.finished_at) if run.finished_at else ""),
             ],
-            "moved": run.moved,  # type: ignore[attr-defined]
-            "failed": run.failed,  # type: ignore[attr-defined]
-            "left": left,
-            "percent": 100 * tried / (tried + left) if tried + left else 100,
+            "moved": run.moved,
+            "failed": run.failed,
+            "left": run.left,
+            "percent": 100 * tried / (tried + run.left) if tried + run.left else 100,
             "is_running": run.finished_at is None,
-            "changed": run.results.filter(changed_since_review=True).count() if report else None,
+            "differing": run.differing,
             "report_url": model_url(ImpactReport, "change", report.pk) if report else "",
             "results": [(row, _granted(row, names)) for row in shown],
             "most": MOST_RESULTS,
@@ -237,19 +234,12 @@ class RolloutAdmin(ReadOnly, WorkspaceAdmin):
     """All rollouts, newest first."""
 
     pages = [RolloutPage, RolloutSheet, BeginMigration]
-    list_display = ["version_column", "state", "moved_column", "failed_column", "created"]
+    list_display = ["version_column", "state", "moved", "failed", "created"]
     list_filter = ["status"]
-    list_select_related = ["version__package"]
+    list_select_related = ["version__package", "report"]
     has_activity = False
     empty_title = "No rollouts yet"
     empty_text = "Publish a plan or add-on for all customers, and its rollout appears here."
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[RolloutRun]:
-        rows: QuerySet[RolloutRun] = super().get_queryset(request)
-        return rows.select_related("version__package", "report").annotate(
-            moved=Count("results", filter=Q(results__outcome=RolloutOutcome.SUCCEEDED)),
-            failed=Count("results", filter=Q(results__outcome=RolloutOutcome.FAILED)),
-        )
 
     def badges(self, obj: RolloutRun) -> list[Badge]:
         """How far it is."""
@@ -271,16 +261,6 @@ class RolloutAdmin(ReadOnly, WorkspaceAdmin):
     def state(self, obj: RolloutRun) -> str:
         """How far it is."""
         return RolloutStatus(obj.status).label
-
-    @display(description="Moved")
-    def moved_column(self, obj: Any) -> int:
-        """How many subscriptions moved."""
-        return int(obj.moved)
-
-    @display(description="Failed")
-    def failed_column(self, obj: Any) -> int:
-        """How many could not."""
-        return int(obj.failed)
 
     @display(description="Begun", ordering="created_at")
     def created(self, obj: RolloutRun) -> str:

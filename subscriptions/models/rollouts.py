@@ -51,7 +51,9 @@ class RolloutRun(Run):
     The work of a publication is found by looking for subscriptions on older versions, that of a
     migration by looking for those without a result, so a run that is interrupted or doubled goes
     on where it was. `from_numbers` are the versions from which a migration moves; empty: from
-    any. `total` is how many there were when it began.
+    any. `total` is how many there were when it began; of the results, `moved` and `failed` are how
+    many there are, `differing` how many were not what the review had shown, kept with every batch
+    so that nobody counts them.
     """
 
     version = models.ForeignKey("catalog.PackageVersion", models.PROTECT, related_name="rollouts")
@@ -61,6 +63,9 @@ class RolloutRun(Run):
     from_numbers = models.JSONField(default=list)
     at_period_end = models.BooleanField(default=False)
     total = models.PositiveIntegerField(default=0)
+    moved = models.PositiveIntegerField(default=0, editable=False)
+    failed = models.PositiveIntegerField(default=0, editable=False)
+    differing = models.PositiveIntegerField(default=0, editable=False)
     package = models.ForeignKey("catalog.Package", models.PROTECT, related_name="rollouts")
     status = models.CharField(max_length=20, choices=RolloutStatus, default=RolloutStatus.PENDING)
     report = models.ForeignKey(
@@ -110,6 +115,11 @@ class RolloutRun(Run):
         """Under which kind and id records remember it."""
         return ("rollout", str(self.pk))
 
+    @property
+    def left(self) -> int:
+        """How many of those there were at first have no result; none, once it is over."""
+        return max(self.total - self.moved - self.failed, 0) if self.finished_at is None else 0
+
 
 class RolloutResult(models.Model):
     """What a rollout did to one subscription; a failure says why."""
@@ -134,6 +144,12 @@ class RolloutResult(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["run", "subscription"], name="one_result_per_rollout_and_subscription"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["run", "outcome", "-changed_since_review", "id"],
+                name="failures_of_rollouts_first",
             ),
         ]
 

@@ -203,7 +203,7 @@ def _at_work(credit_type: CreditType, now: datetime) -> None:
     a_new_version(failing, audience=Audience.ALL_CUSTOMERS, now=now)
     run = RolloutRun.objects.get(package=failing)
     rollout.begin(run_id=run.pk)
-    rollout._note_failure(run_id=run.pk, subscription_pk=held.pk, message="Odd", now=now)
+    rollout._note_failure(run=run, subscription_pk=held.pk, message="Odd", now=now)
     rollout.conclude(run_id=run.pk, now=now)
     moving = a_published_plan("Moving", entitlements=[some_credits(credit_type)], now=now)
     a_subscription(a_customer("Waits", now=now), moving, now=now)

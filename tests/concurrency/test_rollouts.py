@@ -112,6 +112,7 @@ class TestPublication:
         assert run.status == "COMPLETED"
         results = Counter(RolloutResult.objects.values_list("subscription", flat=True))
         assert set(results.values()) <= {1}
+        assert (run.moved, run.failed) == (len(results), 0)
         running = Subscription.objects.not_ended(now)
         assert running.exists()
         assert set(running.values_list("plan_version__number", flat=True)) == {2}

@@ -272,6 +272,8 @@ class TestPublication:
             late.pk: True,
         }
         assert {row.outcome for row in results} == {"SUCCEEDED"}
+        run = RolloutRun.objects.get()
+        assert (run.moved, run.failed, run.differing) == (3, 0, 2)
 
     def test_is_refused_with_the_preview_of_another_state(self):
         plan, _, credit_type = a_shop()

@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -58,6 +59,20 @@ def publish(package: Package, audience: Audience = Audience.ALL_CUSTOMERS) -> Pa
 def versions() -> list[int | None]:
     rows = Subscription.objects.order_by("pk").select_related("plan_version")
     return [subscription.plan_version.number for subscription in rows]
+
+
+@pytest.fixture(autouse=True)
+def _counts_that_are_kept() -> Iterator[None]:
+    """After whatever a test did, every run knows how many results of each kind it has."""
+    yield
+    for run in RolloutRun.objects.all():
+        outcomes = Counter(run.results.values_list("outcome", flat=True))
+        differing = run.results.filter(changed_since_review=True).count()
+        assert (run.moved, run.failed, run.differing) == (
+            outcomes[RolloutOutcome.SUCCEEDED],
+            outcomes[RolloutOutcome.FAILED],
+            differing,
+        )
 
 
 class TestAnnounce:

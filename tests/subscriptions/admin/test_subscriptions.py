@@ -1,10 +1,12 @@
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from catalog import products
 from catalog.models.products import EndSetup
 from catalog.publishing import Audience
 from subscriptions.choices import FeatureValue
-from subscriptions.models import RolloutRun, RolloutStatus, Status, Subscription
+from subscriptions.models import RolloutResult, RolloutRun, RolloutStatus, Status, Subscription
 from subscriptions.tasks import roll_out
 from tests.builders import (
     NOW,
@@ -398,6 +400,14 @@ class TestRollouts:
         assert "Pro v2" in page
         assert (before["moved"], before["left"]) == (0, 1)
         assert (after["moved"], after["failed"], after["left"]) == (1, 0, 0)
+
+    def test_are_listed_without_counting_their_results(self, administrator_and_rollout):
+        visitor, _ = administrator_and_rollout
+
+        with CaptureQueriesContext(connection) as sent:
+            visitor.get(ROLLOUTS)
+
+        assert not [each["sql"] for each in sent if RolloutResult._meta.db_table in each["sql"]]
 
     def test_say_that_nobody_looked_at_what_they_would_do(self, administrator_and_rollout):
         """R12: without a preview, no result is called other than reviewed."""
