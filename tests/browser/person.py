@@ -40,6 +40,11 @@ class Person:
         links = place.get_by_role("link", name=_ending(name))
         links.or_(place.get_by_role("button", name=_ending(name))).first.click()
 
+    def pick(self, name: str) -> None:
+        """Click what is called `name` in the menu of the page."""
+        self.page.locator(".cx-head .cx-menu-button").click()
+        self.click(name, ".cx-head")
+
     def field(self, label: str) -> Locator:
         """The input with this label, which a star may follow."""
         return self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}\s*\*?\s*$"))

@@ -21,12 +21,14 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     const number = ++latest;
     const sent = new FormData(form);
     sent.set("refresh", "1");
-    const answer = await fetch(form.action, { method: "POST", body: sent }).catch(() => null);
+    // Read even if nobody wants it any more: an answer that is not read holds its connection.
+    const text = await fetch(form.action, { method: "POST", body: sent })
+      .then((answer) => (answer.ok ? answer.text() : null))
+      .catch(() => null);
     if (number !== latest) return;
-    offer(!answer || !answer.ok);
-    if (!answer || !answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (number !== latest) return;
+    offer(text === null);
+    if (text === null) return;
+    const page = new DOMParser().parseFromString(text, "text/html");
     const focused = document.activeElement ? document.activeElement.id : "";
     for (const part of outdated) {
       const mine = form.querySelector(`[data-live-part="${part}"]`);
