@@ -15,6 +15,7 @@ from catalog.models import (
     Charge,
     ConsumptionMapping,
     CreditEntitlement,
+    Feature,
     FeatureEntitlement,
     HiddenFrom,
     Package,
@@ -219,7 +220,7 @@ def _details(contents: Contents) -> dict[str, str]:
         return {**details, "Quantity": wording.quantity(version)}
     return {
         **details,
-        "Base plan": version.base_plan.name if version.base_plan else "",
+        "Base plan": _with_id(version.base_plan) if version.base_plan else "",
         "Trial": wording.trial(version) if version.trial_length else "",
     }
 
@@ -237,7 +238,12 @@ def _common_fields(entitlement: CreditEntitlement | FeatureEntitlement) -> dict[
 
 
 def _credit_fields(entitlement: CreditEntitlement) -> dict[str, str]:
-    return {"Amount": wording.credit_value(entitlement), **_common_fields(entitlement)}
+    linked = entitlement.linked_feature
+    return {
+        "Amount": wording.credit_value(entitlement),
+        "Linked feature": _with_id(linked) if linked else "",
+        **_common_fields(entitlement),
+    }
 
 
 def _feature_fields(entitlement: FeatureEntitlement) -> dict[str, str]:
@@ -275,13 +281,18 @@ def _priced(charge: Charge) -> Hashable:
 
 
 def _charge_fields(charge: Charge) -> dict[str, str]:
-    reset = charge.get_reset_period_display() if charge.reset_period else ""
     return {
         "": wording.price(charge),
         "Tiers": wording.tiers(charge),
         "Units": wording.units_sold(charge),
-        "Use starts afresh": reset,
+        "Use starts afresh": wording.reset_period(charge),
+        "Credits granted": charge.get_credit_grant_cadence_display(),
     }
+
+
+def _with_id(named: Package | Feature) -> str:
+    """A name with its ID: two may share a name."""
+    return f"{named.name} ({named.public_id})"
 
 
 def _hidden_from(places: Iterable[str]) -> str:

@@ -35,11 +35,11 @@ def units_of(credit_type: CreditType, amount: Decimal | int) -> str:
 def credit_value(entitlement: CreditEntitlement) -> str:
     """How much, how often: "5,000 credits / month", "1,000 credits / month per seat"."""
     if entitlement.amount is None:
-        return "Custom"
-    value = (
-        f"{number(entitlement.amount)} {units_of(entitlement.credit_type, entitlement.amount)}"
-        f" / {entitlement.get_cadence_display()}"
-    )
+        value = "Custom"
+    else:
+        unit = units_of(entitlement.credit_type, entitlement.amount)
+        value = f"{number(entitlement.amount)} {unit}"
+    value += f" / {entitlement.get_cadence_display()}"
     linked = entitlement.linked_feature
     if linked is not None:
         value += f" per {linked.unit_singular or linked.name}"
@@ -57,20 +57,27 @@ def feature_value(entitlement: FeatureEntitlement) -> str:
         return ", ".join(names.get(value, value) for value in entitlement.enum_values)
     if feature.type == FeatureType.BOOLEAN:
         return "Yes" if entitlement.is_granted else "No"
-    if entitlement.usage_limit is None and not entitlement.has_unlimited_usage:
-        return "Custom"
-    limit = entitlement.usage_limit
-    unit = feature.unit_singular if limit == 1 else feature.unit_plural
-    value = "Unlimited" if limit is None else number(limit)
-    if unit:
-        value += f" {unit}"
-    if entitlement.reset_period:
-        value += f" / {ResetPeriod(entitlement.reset_period).label.lower()}"
-        counted_from = (entitlement.reset_configuration or {}).get("accordingTo", "")
-        if counted_from not in ("", *SUBSCRIPTION_START):
-            said = COUNTED_FROM.get(entitlement.reset_period, {})
-            value += f" from {said.get(counted_from, counted_from)}"
-    return value
+    unit = feature.unit_singular if entitlement.usage_limit == 1 else feature.unit_plural
+    if entitlement.has_unlimited_usage:
+        value = f"Unlimited {unit}".strip()
+    elif entitlement.usage_limit is None:
+        value = "Custom"
+    else:
+        value = f"{number(entitlement.usage_limit)} {unit}".strip()
+    reset = reset_period(entitlement)
+    return f"{value} / {reset}" if reset else value
+
+
+def reset_period(terms: FeatureEntitlement | Charge) -> str:
+    """How often use starts afresh: "month", "week from Monday"; empty if it never does."""
+    if not terms.reset_period:
+        return ""
+    words = ResetPeriod(terms.reset_period).label.lower()
+    counted_from = (terms.reset_configuration or {}).get("accordingTo", "")
+    if counted_from not in ("", *SUBSCRIPTION_START):
+        said = COUNTED_FROM.get(terms.reset_period, {})
+        words += f" from {said.get(counted_from, counted_from)}"
+    return words
 
 
 def price(charge: Charge) -> str:
@@ -83,8 +90,16 @@ def price(charge: Charge) -> str:
 
 
 def price_in_full(charge: Charge) -> str:
-    """A price with its steps and the units that are sold, if it says any."""
-    said = [tiers(charge) or price(charge), units_sold(charge)]
+    """A price with its steps, the units that are sold and when, as far as it says any."""
+    reset = reset_period(charge)
+    said = [
+        tiers(charge) or price(charge),
+        units_sold(charge),
+        f"use starts afresh every {reset}" if reset else "",
+        f"credits granted {charge.get_credit_grant_cadence_display().lower()}"
+        if charge.credit_grant_cadence
+        else "",
+    ]
     return "; ".join(filter(None, said))
 
 
@@ -94,8 +109,8 @@ def price_label(charge: Charge) -> str:
     if charge.billing_model == BillingModel.FLAT_FEE:
         model = "base price"
     label = f"{charge.get_billing_period_display()} {model}"
-    if charge.billing_model != BillingModel.FLAT_FEE and (charge.feature or charge.credit_type):
-        label = f"{label} – {charge.feature or charge.credit_type}"
+    if charge.billing_model != BillingModel.FLAT_FEE:
+        label = " – ".join([label, *map(str, filter(None, [charge.feature, charge.credit_type]))])
     if charge.billing_country_code:
         label = f"{label} ({charge.billing_country_code})"
     once = ", once" if charge.billing_cadence == BillingCadence.ONE_OFF else ""

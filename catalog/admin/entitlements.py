@@ -10,7 +10,16 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog import entitlements, inheritance
 from catalog.admin.dialogs import DraftDialog, DraftForm, set_choices
-from catalog.admin.fields import AmountInput, Line, Paragraph, as_choices, only_when
+from catalog.admin.fields import (
+    AmountInput,
+    Line,
+    Paragraph,
+    as_choices,
+    counted_from,
+    counted_from_of,
+    only_when,
+    take_counted_from,
+)
 from catalog.admin.rows import url_of
 from catalog.models import (
     Behaviour,
@@ -26,7 +35,6 @@ from catalog.models import (
     PricingType,
     ResetPeriod,
 )
-from catalog.models.entitlements import COUNTED_FROM
 from workspace.actors import Actor
 from workspace.admin.base import DialogForm
 
@@ -142,13 +150,6 @@ class CreditTermsForm(TermsForm):
         return given
 
 
-def _counted_from(period: ResetPeriod) -> forms.ChoiceField:
-    choices = [(word, said[0].upper() + said[1:]) for word, said in COUNTED_FROM[period].items()]
-    field = forms.ChoiceField(label="Counted from", choices=choices, required=False)
-    only_when(field, "reset_period", period)
-    return field
-
-
 class FeatureTermsForm(TermsForm):
     """How much of a feature, which of its values, or that it is there at all (R7)."""
 
@@ -166,8 +167,8 @@ class FeatureTermsForm(TermsForm):
         ),
         required=False,
     )
-    counted_from_month = _counted_from(ResetPeriod.MONTH)
-    counted_from_week = _counted_from(ResetPeriod.WEEK)
+    counted_from_month = counted_from(ResetPeriod.MONTH)
+    counted_from_week = counted_from(ResetPeriod.WEEK)
     enum_values = forms.MultipleChoiceField(
         label="Values", required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
@@ -204,13 +205,7 @@ class FeatureTermsForm(TermsForm):
     def clean(self) -> dict[str, Any]:
         """Turn the choice into a limit or its absence."""
         given = super().clean() or {}
-        words = {
-            ResetPeriod.MONTH: given.pop("counted_from_month", ""),
-            ResetPeriod.WEEK: given.pop("counted_from_week", ""),
-        }
-        if "reset_period" in given:
-            word = words.get(given["reset_period"])
-            given["reset_configuration"] = {"accordingTo": word} if word else None
+        take_counted_from(given)
         if "usage" in given:
             given["has_unlimited_usage"] = given.pop("usage") == UNLIMITED
             if given["has_unlimited_usage"]:
@@ -354,14 +349,12 @@ class TermsDialog(DraftDialog):
                 "cadence": entitlement.cadence,
                 "linked_feature": entitlement.linked_feature_id,
             }
-        counted_from = (entitlement.reset_configuration or {}).get("accordingTo")
         return {
             **shared,
             "usage": UNLIMITED if entitlement.has_unlimited_usage else LIMITED,
             "usage_limit": entitlement.usage_limit,
             "reset_period": entitlement.reset_period,
-            "counted_from_month": counted_from,
-            "counted_from_week": counted_from,
+            **counted_from_of(entitlement),
             "enum_values": entitlement.enum_values,
         }
 

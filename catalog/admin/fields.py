@@ -10,6 +10,8 @@ from django import forms
 from django.core.validators import EMPTY_VALUES
 
 from catalog.amounts import typed, validate_amount, validate_price
+from catalog.models import Charge, FeatureEntitlement, ResetPeriod
+from catalog.models.entitlements import COUNTED_FROM
 from workspace.ids import PublicIdField
 from workspace.json import plain
 from workspace.text import validate_text
@@ -120,6 +122,31 @@ def an_id_field(noun: str) -> forms.CharField:
 def only_when(widget_of: forms.Field, field: str, *values: str) -> None:
     """Show an input only while `field` has one of these values. The server checks anyway."""
     widget_of.widget.attrs["data-show-when"] = f"{field}={'|'.join(values)}"
+
+
+def counted_from(period: ResetPeriod) -> forms.ChoiceField:
+    """From when such periods of use are counted, beside an input called `reset_period`."""
+    choices = [(word, said[0].upper() + said[1:]) for word, said in COUNTED_FROM[period].items()]
+    field = forms.ChoiceField(label="Counted from", choices=choices, required=False)
+    only_when(field, "reset_period", period)
+    return field
+
+
+def counted_from_of(terms: FeatureEntitlement | Charge) -> dict[str, str]:
+    """What the inputs of `counted_from` begin with."""
+    word = (terms.reset_configuration or {}).get("accordingTo", "")
+    return {"counted_from_month": word, "counted_from_week": word}
+
+
+def take_counted_from(given: dict[str, Any]) -> None:
+    """Turn the inputs of `counted_from` into the configuration of the chosen period."""
+    words = {
+        ResetPeriod.MONTH: given.pop("counted_from_month", ""),
+        ResetPeriod.WEEK: given.pop("counted_from_week", ""),
+    }
+    if "reset_period" in given:
+        word = words.get(given["reset_period"])
+        given["reset_configuration"] = {"accordingTo": word} if word else None
 
 
 def as_choices(rows: Sequence[tuple[Any, str]], *, empty: str = "") -> list[tuple[Any, str]]:

@@ -11,7 +11,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from catalog import formulas, prices, wording
 from catalog.admin.dialogs import DraftDialog, DraftForm, set_choices
-from catalog.admin.fields import AmountInput, as_choices, only_when
+from catalog.admin.fields import (
+    AmountInput,
+    as_choices,
+    counted_from,
+    counted_from_of,
+    only_when,
+    take_counted_from,
+)
 from catalog.amounts import rounded
 from catalog.features import COUNTED
 from catalog.formulas import InvalidFormula
@@ -25,6 +32,7 @@ from catalog.models import (
     Currency,
     Feature,
     FeatureType,
+    GrantCadence,
     ResetPeriod,
 )
 from catalog.prices import NewCharge
@@ -129,6 +137,14 @@ class PriceForm(DraftForm):
         choices=as_choices(ResetPeriod.choices, empty="With the billing period"),
         required=False,
     )
+    counted_from_month = counted_from(ResetPeriod.MONTH)
+    counted_from_week = counted_from(ResetPeriod.WEEK)
+    credit_grant_cadence = forms.ChoiceField(
+        label="Credits are granted",
+        choices=as_choices(GrantCadence.choices, empty="As whoever bills does it"),
+        required=False,
+        help_text="For whoever bills: Stipend grants what entitlements say.",
+    )
     billing_country_code = forms.CharField(
         label="Only in",
         required=False,
@@ -139,7 +155,8 @@ class PriceForm(DraftForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         only_when(self.fields["feature"], "billing_model", *OF_FEATURES)
-        only_when(self.fields["credit_type"], "billing_model", BillingModel.CREDIT_BASED)
+        for name in ("credit_type", "credit_grant_cadence"):
+            only_when(self.fields[name], "billing_model", BillingModel.CREDIT_BASED)
         for name in ("tiers_mode", "minimum_quantity", "maximum_quantity", "block_size"):
             only_when(self.fields[name], "billing_model", *IN_UNITS)
         only_when(self.fields["is_overage"], "billing_model", *OF_FEATURES)
@@ -155,7 +172,8 @@ class PriceForm(DraftForm):
         if model not in OF_FEATURES:
             given |= {"feature": None, "is_overage": False, "reset_period": ""}
         if model != BillingModel.CREDIT_BASED:
-            given["credit_type"] = None
+            given |= {"credit_type": None, "credit_grant_cadence": ""}
+        take_counted_from(given)
         if model not in IN_UNITS:
             given |= dict.fromkeys(("minimum_quantity", "maximum_quantity", "block_size"))
             given["tiers_mode"] = ""
@@ -274,8 +292,8 @@ class EditPrice(OfPrice):
         charge = self.charge
         if charge is None:
             return super().initial()
-        names = [name for name in PriceForm.base_fields if name not in ("revision", "tiers")]
-        said = {name: getattr(charge, name) for name in names}
+        names = [name for name in PriceForm.base_fields if name != "tiers"]
+        said = {name: getattr(charge, name) for name in names if hasattr(charge, name)}
         currencies = [
             money["currency"]
             for tier in charge.tiers
@@ -285,6 +303,7 @@ class EditPrice(OfPrice):
         return {
             **super().initial(),
             **said,
+            **counted_from_of(charge),
             "currency": currencies[0] if currencies else charge.currency,
             "tiers_mode": charge.tiers_mode or ("VOLUME" if charge.tiers else ""),
             "tiers": _lines_of(charge.tiers),
@@ -308,19 +327,13 @@ class EditPrice(OfPrice):
         return form
 
     def act(self, form: Any, actor: Actor, now: datetime) -> str:
-        """Save it; what the form does not show stays."""
+        """Save it."""
         old = prices.own_price(self.draft, self.kwargs["key"])
         given = form.cleaned_data
         revision = given.pop("revision")
-        kept: dict[str, Any] = {
-            "credit_grant_cadence": old.credit_grant_cadence,
-            "reset_configuration": (
-                old.reset_configuration if given["reset_period"] == old.reset_period else None
-            ),
-        }
         charge = prices.put_price(
             package_id=self.object.pk,
-            wanted=NewCharge(**given, **kept),
+            wanted=NewCharge(**given),
             replaces=old.pk,
             revision=revision,
             actor=actor,

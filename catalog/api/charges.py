@@ -22,6 +22,7 @@ from catalog.models import (
     BillingPeriod,
     Charge,
     ConsumptionMapping,
+    GrantCadence,
     PackageVersion,
     PricingType,
     ResetPeriod,
@@ -33,7 +34,6 @@ from workspace.api.fields import AmountField, ChoiceField, PublicIdField, TextFi
 from workspace.api.terms import Instant, one_of
 
 MOST_PRICES = 200
-GRANT_CADENCES = ["BEGINNING_OF_BILLING_PERIOD", "MONTHLY"]
 TIERS_MODES = ["VOLUME", "GRADUATED"]
 CURRENCY = "USD"
 """The currency of a price that names none."""
@@ -68,7 +68,7 @@ class PricePeriodBody(CamelMixin, serializers.Serializer[Any]):
     billing_period = ChoiceField(BillingPeriod.values)
     billing_country_code = serializers.RegexField(r"\A[A-Z]{2}\Z", required=False)
     block_size = AmountField(required=False)
-    credit_grant_cadence = ChoiceField(GRANT_CADENCES, required=False)
+    credit_grant_cadence = ChoiceField(GrantCadence.values, required=False)
     credit_rate = CreditRateBody(required=False)
     price = MoneyBody(required=False)
     tiers = serializers.ListField(child=TierBody(), required=False, max_length=MOST_PRICES)
@@ -323,7 +323,7 @@ class PriceShape(TypedDict):
     billingId: str | None
     blockSize: Decimal | None
     createdAt: Instant
-    creditGrantCadence: Annotated[str, one_of(GRANT_CADENCES)] | None
+    creditGrantCadence: Annotated[str, one_of(GrantCadence.values)] | None
     creditRate: CreditRateShape | None
     crmId: str | None
     crmLinkUrl: str | None

@@ -28,6 +28,7 @@ from catalog.models.prices import (
     Charge,
     ConsumptionMapping,
     Currency,
+    GrantCadence,
     OverageBilling,
 )
 from catalog.models.products import Product, UsageReset
@@ -51,6 +52,7 @@ __all__ = [
     "FeatureEntitlement",
     "FeatureStatus",
     "FeatureType",
+    "GrantCadence",
     "HiddenFrom",
     "MeterType",
     "OverageBilling",

@@ -39,6 +39,13 @@ class OverageBilling(models.TextChoices):
     MONTHLY = "MONTHLY", "Every month"
 
 
+class GrantCadence(models.TextChoices):
+    """How often credits that were bought are granted."""
+
+    BEGINNING_OF_BILLING_PERIOD = "BEGINNING_OF_BILLING_PERIOD", "Up front, for the billing period"
+    MONTHLY = "MONTHLY", "Every month"
+
+
 class Currency(models.TextChoices):
     """The money currencies offered on screens; the API accepts any of the contract."""
 
@@ -78,7 +85,7 @@ class Charge(models.Model):
     block_size = AmountField(null=True, blank=True, validators=[validate_price])
     minimum_quantity = AmountField(null=True, blank=True, validators=[validate_price])
     maximum_quantity = AmountField(null=True, blank=True, validators=[validate_price])
-    credit_grant_cadence = models.CharField(max_length=32, blank=True)
+    credit_grant_cadence = models.CharField(max_length=32, choices=GrantCadence, blank=True)
     reset_period = models.CharField(max_length=8, choices=ResetPeriod, blank=True)
     reset_configuration = models.JSONField(null=True, blank=True)
     is_overage = models.BooleanField(default=False)

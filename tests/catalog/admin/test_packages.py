@@ -371,6 +371,40 @@ class TestPrices:
 
         assert reloaded(plan).draft.charges.get().amount == 49
 
+    def test_say_from_when_use_is_counted_and_how_often_credits_come(self, administrator):
+        plan, seats, tokens = a_plan(monthly=49), a_feature("Seats"), a_credit_type("Tokens")
+        shared = {"billing_period": "MONTHLY", "billing_cadence": "RECURRING", "currency": "USD"}
+        by_use = {"billing_model": "USAGE_BASED", "feature": seats.pk, "reset_period": "WEEK"}
+        bought = {"billing_model": "CREDIT_BASED", "credit_type": tokens.pk}
+        monthly = {"credit_grant_cadence": "MONTHLY", "counted_from_week": "EveryFriday"}
+
+        for wanted in (by_use, bought):
+            administrator.press(page(plan, "add-price"), amount="5", **wanted, **monthly, **shared)
+
+        said = {
+            charge.billing_model: (
+                charge.reset_period,
+                charge.reset_configuration,
+                charge.credit_grant_cadence,
+            )
+            for charge in reloaded(plan).draft.charges.exclude(billing_model="FLAT_FEE")
+        }
+        assert said == {
+            "USAGE_BASED": ("WEEK", {"accordingTo": "EveryFriday"}, ""),
+            "CREDIT_BASED": ("", None, "MONTHLY"),
+        }
+        rows = administrator.get(page(plan, "change")).context["prices"]
+        [use, bought_credits] = [row for row in rows if row.change_url]
+        assert use.value == "5 USD / month; use starts afresh every week from Friday"
+        assert bought_credits.value == "5 USD / month; credits granted every month"
+        assert administrator.get(use.change_url).context["form"].initial["counted_from_week"] == (
+            "EveryFriday"
+        )
+        cadence = administrator.get(bought_credits.change_url).context["form"][
+            "credit_grant_cadence"
+        ]
+        assert cadence.initial == "MONTHLY"
+
     @pytest.mark.parametrize("tiers", ["", "5", "x: 5", "beyond: 5\n9: 4", "9: 5 + x", "9:"])
     def test_refuse_steps_that_nobody_could_follow(self, administrator, tiers):
         plan, seats = a_plan(monthly=49), a_feature("Seats")
