@@ -30,8 +30,9 @@ def migrate(
     """Move one subscription to the latest versions of its plan and add-ons, and their prices.
 
     The only way for new prices to reach an existing subscription (R10): now, or as a
-    scheduled update at the end of the billing period. A plan or add-on that is archived is
-    moved as well: it is what the customer has. Where all is the latest, nothing changes.
+    scheduled update at the end of the billing period, which moving now replaces. A plan or
+    add-on that is archived is moved as well: it is what the customer has. Where all is the
+    latest, nothing changes.
 
     Raises:
         UnknownSubscription, SubscriptionEnded: there is none, or it is over.
@@ -165,6 +166,8 @@ def _take(
     subscriptions = [each.after for each in migrations]
     for subscription in subscriptions:
         subscription.updated_at = now
+        if _waits_to_move(subscription):
+            scheduled.take_back(subscription, actor=actor, now=now)
     Subscription.objects.bulk_update(subscriptions, ["plan_version", "prices", "updated_at"])
     moved = [row for each in migrations for row in each.moved]
     SubscriptionAddon.objects.bulk_update(moved, ["version"])
@@ -199,6 +202,13 @@ def _migrate_later(latest: Latest, actor: Actor, now: datetime) -> Subscription:
         now=now,
     )
     return locked_subscription
+
+
+def _waits_to_move(subscription: Subscription) -> bool:
+    """Whether its scheduled update is a migration; any other is still to come (R13)."""
+    if subscription.next_update_at is None:
+        return False
+    return terms.scheduled_update(subscription).kinds == [UpdateKind.MIGRATE_TO_LATEST]
 
 
 def _period_end(subscription: Subscription, now: datetime) -> datetime:

@@ -4,12 +4,10 @@ import pytest
 
 from catalog.models import Package, PackageVersion
 from catalog.publishing import Audience
-from subscriptions import cancellation, migration
+from subscriptions import cancellation, migration, updates
 from subscriptions.causes import Cause
 from subscriptions.finding import SubscriptionEnded
-from subscriptions.models import (
-    Subscription,
-)
+from subscriptions.models import Subscription, UpdateStatus
 from tests.builders import (
     NOW,
     a_customer,
@@ -74,3 +72,35 @@ class TestMigrate:
 
         with pytest.raises(SubscriptionEnded):
             migrate(subscription)
+
+    def test_replaces_a_migration_that_waits_for_the_period(self):
+        """Section 11: at the period's end, it would move on to whatever is published till then."""
+        plan = a_published_plan(monthly=49)
+        subscription = a_subscription(plan=plan)
+        publish(plan, Audience.NEW_CUSTOMERS)
+        waiting = migration.migrate(
+            subscription_id=subscription.public_id, at_period_end=True, actor=SYSTEM, now=LATER
+        )
+        assert waiting.next_update_at is not None
+
+        moved = migrate(subscription)
+
+        assert moved.next_update_at is None
+        assert subscription.scheduled_updates.get().status == UpdateStatus.CANCELED
+
+    def test_keeps_another_update_that_is_scheduled(self):
+        """R13: it takes effect on the version that is the latest then."""
+        product = a_product()
+        addon = a_published_addon(product=product)
+        plan = a_published_plan(product=product, compatible_addons=[addon])
+        subscription = a_subscription(plan=plan)
+        updates.update(
+            subscription_id=subscription.public_id,
+            when=updates.When.END_OF_BILLING_PERIOD,
+            addons=[(addon.public_id, 1)],
+            actor=SYSTEM,
+            now=NOW,
+        )
+        publish(plan, Audience.NEW_CUSTOMERS)
+
+        assert migrate(subscription).next_update_at is not None
