@@ -216,7 +216,8 @@ def running_beside(
 ) -> Subscription | None:
     """The subscription that runs where one to this plan is ordered; None if none does.
 
-    Of the same customer, product and resource, active and not in its trial.
+    Of the same customer, product and resource: the active one, else one in a trial that
+    converts, for it would stand in the way from then on. A trial that cancels may run beside.
     """
     found = Subscription.objects.filter(
         customer__public_id=customer_id,
@@ -224,7 +225,12 @@ def running_beside(
         product__packages__public_id=plan_id,
         resource__public_id=resource_id,
     )
-    return found.with_any_status([Status.ACTIVE], now).select_related("plan").first()
+    running = found.select_related("plan")
+    converting = running.with_any_status([Status.IN_TRIAL], now)
+    return (
+        running.with_any_status([Status.ACTIVE], now).first()
+        or converting.filter(trial_end=TrialEnd.CONVERT_TO_PAID).first()
+    )
 
 
 @act

@@ -1,13 +1,18 @@
 """Transfer, delegation, changes of plan by provision, and what takes a billing provider."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 
 from catalog import products
-from catalog.models import Package
+from catalog.models import Package, TrialEnd
 from catalog.models.products import EndSetup
 from subscriptions.models import Subscription
+from subscriptions.provisioning import Trial
 from tests.builders import NOW, a_customer, a_product, a_published_plan, a_subscription
 from workspace.actors import SYSTEM
+from workspace.api.fields import wire_instant
 
 
 @pytest.fixture
@@ -92,6 +97,33 @@ class TestProvision:
         (update,) = data["subscription"]["futureUpdates"]
         assert update["subscriptionScheduleType"] == "DOWNGRADE"
         assert update["targetPackage"] == {"id": tiny.public_id}
+
+    def test_in_a_trial_that_converts_changes_the_plan_of_the_trial(self, caller):
+        """R25: the trial would become a second subscription beside a new one."""
+        plan, until = a_published_plan("Small", monthly=10), NOW + timedelta(days=14)
+        trial = a_subscription(a_customer(public_id="acme"), plan, trial=Trial(until))
+        large = a_published_plan("Large", product=plan.product, monthly=20)
+
+        with time_machine.travel(NOW):
+            data = provision(caller, large).json()["data"]
+
+        assert data["id"] == trial.public_id
+        shown = data["subscription"]
+        assert (shown["planId"], shown["status"]) == (large.public_id, "IN_TRIAL")
+        assert shown["trialEndDate"] == wire_instant(until)
+
+    def test_beside_a_trial_that_cancels_is_a_new_one(self, caller):
+        """Section 11: one trial and one that is none."""
+        plan = a_published_plan("Small", monthly=10)
+        trial = Trial(NOW + timedelta(days=14), TrialEnd.CANCEL_SUBSCRIPTION)
+        tried = a_subscription(a_customer(public_id="acme"), plan, trial=trial)
+        large = a_published_plan("Large", product=plan.product, monthly=20)
+
+        with time_machine.travel(NOW):
+            data = provision(caller, large).json()["data"]
+
+        assert data["id"] != tried.public_id
+        assert data["subscription"]["status"] == "ACTIVE"
 
     def test_can_say_when(self, caller, subscription: Subscription, plan: Package):
         tiny = a_published_plan("Tiny", product=plan.product, monthly=1)
