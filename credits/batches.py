@@ -27,10 +27,10 @@ class Row:
     demand: Demand
 
 
-def consume(*, rows: Sequence[Row], actor: Actor, now: datetime) -> None:
+def consume(*, rows: Sequence[Row], actor: Actor, now: datetime) -> int:
     """Take credits out of many pools, each row once per key, in their order within a pool.
 
-    Demands on one pool are one transaction.
+    Demands on one pool are one transaction. Says how many were new.
 
     Raises:
         UnknownCustomer, CustomerIsArchived, UnknownCreditType, UnknownResource,
@@ -47,8 +47,11 @@ def consume(*, rows: Sequence[Row], actor: Actor, now: datetime) -> None:
     demands: dict[int, list[Demand]] = defaultdict(list)
     for pool_id, row in zip(located, rows, strict=True):
         demands[pool_id].append(row.demand)
+    new = 0
     for pool_id, asked in sorted(demands.items()):
-        consumption.consume_several(pool_id=pool_id, demands=asked, actor=actor, now=now)
+        receipts = consumption.consume_several(pool_id=pool_id, demands=asked, actor=actor, now=now)
+        new += sum(not receipt.replayed for receipt in receipts)
+    return new
 
 
 def refuse_future(instants: Sequence[datetime | None], now: datetime, *, field: str) -> None:

@@ -130,10 +130,7 @@ class ConsumptionView(ApiView):
             actor=self.actor,
             now=self.now,
         )
-        response = self.answer(self._shape(body, receipt))
-        if receipt.replayed:
-            response["Idempotency-Replayed"] = "true"
-        return response
+        return self.answer(self._shape(body, receipt), replayed=receipt.replayed)
 
     def _shape(self, body: dict[str, Any], receipt: Receipt) -> ConsumedShape:
         return {
@@ -168,5 +165,5 @@ class ConsumptionBatchView(ApiView):
             )
             for row in body["consumptions"]
         ]
-        batches.consume(rows=rows, actor=self.actor, now=self.now)
-        return self.answer({})
+        new = batches.consume(rows=rows, actor=self.actor, now=self.now)
+        return self.answer({}, replayed=not new)

@@ -88,8 +88,8 @@ class EventsView(ApiView):
             )
             for event in body["events"]
         ]
-        events.report(events=reported, actor=self.actor, now=self.now)
-        return self.answer({})
+        new = events.report(events=reported, actor=self.actor, now=self.now)
+        return self.answer({}, replayed=not new)
 
 
 class EventEstimateView(ApiView):

@@ -141,7 +141,10 @@ class UsageView(ApiView):
             for row in body["usages"]
         ]
         reported = usage.report(reports=reports, actor=self.actor, now=self.now)
-        return self.answer([self._shape(each) for each in reported])
+        return self.answer(
+            [self._shape(each) for each in reported],
+            replayed=all(each.replayed for each in reported),
+        )
 
     def _shape(self, reported: Reported) -> ReportedShape:
         start, end = reported.window or (None, None)

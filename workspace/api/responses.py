@@ -18,16 +18,18 @@ HEADERS: Mapping[str, str] = {
 
 
 class Written(HttpResponse):
-    """JSON that is text already."""
+    """JSON that is text already; `replayed` if nothing of what was asked for was new (R40)."""
 
-    def __init__(self, text: str, status: int = 200) -> None:
+    def __init__(self, text: str, status: int = 200, *, replayed: bool = False) -> None:
         content = text.encode()
         headers = {**HEADERS, "Content-Type": JSON, "Content-Length": str(len(content))}
+        if replayed:
+            headers["Idempotency-Replayed"] = "true"
         super().__init__(content, status=status, headers=headers)
 
 
 class Response(Written):
     """Data as JSON, written at once: nothing is left to be negotiated or rendered."""
 
-    def __init__(self, data: Any, status: int = 200) -> None:
-        super().__init__(dumps(data), status)
+    def __init__(self, data: Any, status: int = 200, *, replayed: bool = False) -> None:
+        super().__init__(dumps(data), status, replayed=replayed)

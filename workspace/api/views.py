@@ -112,9 +112,12 @@ class ApiView(APIView):
             error = error if wait is None else Throttled(wait)
         return errors.handle(error, {"request": self.request})
 
-    def answer(self, data: Any) -> Response:
-        """`{"data": …}`, with the status that the method says."""
-        return Response({"data": data}, status=self.terms.status)
+    def answer(self, data: Any, *, replayed: bool = False) -> Response:
+        """`{"data": …}`, with the status that the method says.
+
+        `replayed` marks the answer to a request in which nothing was new (R40).
+        """
+        return Response({"data": data}, self.terms.status, replayed=replayed)
 
     def page_of(
         self,
@@ -170,10 +173,7 @@ class ApiView(APIView):
                 fingerprint=hashlib.sha256(content.encode()).hexdigest(),
                 now=self.now,
             )
-            response = Written(answer.body, status=answer.status)
-            if answer.replayed:
-                response["Idempotency-Replayed"] = "true"
-            return response
+            return Written(answer.body, answer.status, replayed=answer.replayed)
 
         return handle
 

@@ -234,6 +234,16 @@ class TestConsumeBatch:
         assert acme.balance("acme", "ai") == Decimal("96.5")
         assert acme.balance("other", "ai") == -3
 
+    def test_says_where_nothing_was_new(self, acme):
+        """R40."""
+        acme.post("credits/consumption/async", rows(1))
+
+        again = acme.post("credits/consumption/async", rows(1))
+        both = acme.post("credits/consumption/async", rows(1, 2))
+
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert "Idempotency-Replayed" not in both.headers
+
     def test_takes_twins_once(self, acme):
         """R40, within a batch and beyond it."""
         batch = rows(5, 7)

@@ -76,6 +76,15 @@ class TestReport:
         assert (answer.status, answer.body) == (200, {"data": {}})
         assert acme.balance("acme", "ai") == 5000 - 70
 
+    def test_says_where_nothing_was_new(self, acme):
+        """R40."""
+        first = acme.post("events", events("image"))
+        again = acme.post("events", events("image"))
+        both = acme.post("events", events("image", "image"))
+
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert "Idempotency-Replayed" not in {**first.headers, **both.headers}
+
     def test_evaluates_formulas_per_event(self, acme):
         """R34, second example."""
         acme.post("events", events("chat", dimensions={"input": 100, "output": 20}))

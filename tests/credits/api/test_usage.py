@@ -114,6 +114,18 @@ class TestReport:
         assert again["credit"]["consumed"] == 0
         assert acme.balance("acme", "ai") == 4970
 
+    def test_says_where_nothing_was_new(self, acme):
+        """R40."""
+        row = {"customerId": "acme", "featureId": "images", "value": 3}
+        old, new = [{**row, "idempotencyKey": key} for key in ("old", "new")]
+        acme.post("usage", {"usages": [old]})
+
+        again = acme.post("usage", {"usages": [old]})
+        both = acme.post("usage", {"usages": [old, new]})
+
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert "Idempotency-Replayed" not in both.headers
+
     def test_takes_twins_within_a_batch_once(self, acme):
         first, twin = report(acme, 3, 3, idempotencyKey="k")
 
