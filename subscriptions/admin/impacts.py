@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.contrib import admin
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from catalog import impact
 from catalog.models import Addon, Package, PackageKind, PackageVersion, Plan
 from subscriptions import impacts
+from subscriptions.admin.words import names_of_credit_types
 from subscriptions.models import ImpactOutcome, ImpactReport, ImpactRow, ImpactStatus
 from workspace import sheets
 from workspace.actors import Actor
@@ -59,8 +61,15 @@ class PackageDialog(DialogPage):
     permission = "subscriptions.begin_rolloutrun"
     is_about_one = False
     created: Model | None = None
+    heading: str
+    """With a place for the name of the package."""
 
     @property
+    def title(self) -> str:
+        """What is asked, about which package."""
+        return self.heading.format(self.package)
+
+    @cached_property
     def package(self) -> Package | None:
         """The plan or add-on."""
         wanted = self.request.GET.get("package", "")
@@ -91,7 +100,7 @@ class BeginPreview(PackageDialog):
     """Work out what publishing a draft for all customers would do."""
 
     name = "begin"
-    title = "Preview the impact"
+    heading = "Preview the impact of {}"
     confirm_label = "Preview"
     question = (
         "What would each customer get and lose if this draft were published for all? Nothing is "
@@ -122,6 +131,7 @@ class ReportPage(ObjectPage):
         """Figures, and a page of rows; a constant number of queries."""
         report = self.object
         counts = dict(report.rows.values_list("outcome").annotate(number=Count("pk")))
+        names = names_of_credit_types(report.granted)
         rows = filtered(report, self.request)
         try:
             page = cursors.page(rows, request=self.request, order=("id",))
@@ -140,7 +150,8 @@ class ReportPage(ObjectPage):
                 *((each.label, in_digits(counts.get(each, 0))) for each in ImpactOutcome),
             ],
             "granted": [
-                (name, in_digits(Decimal(amount))) for name, amount in report.granted.items()
+                (names.get(public_id, public_id), in_digits(Decimal(amount)))
+                for public_id, amount in report.granted.items()
             ],
             "gaining": [shown(row) for row in self._movers("granted")],
             "losing": [shown(row) for row in self._movers("lost")],

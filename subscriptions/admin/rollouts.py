@@ -12,9 +12,10 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog import impact
-from catalog.models import CreditType, Package, PackageKind
+from catalog.models import Package, PackageKind
 from subscriptions import impacts, rollout
 from subscriptions.admin.impacts import AT_ONCE, PackageDialog
+from subscriptions.admin.words import names_of_credit_types
 from subscriptions.models import (
     ImpactOutcome,
     ImpactReport,
@@ -80,7 +81,7 @@ class BeginMigration(PackageDialog):
     """Migrate many subscriptions to the latest version, with its prices (R10)."""
 
     name = "begin"
-    title = "Migrate to latest"
+    heading = "Migrate {} to latest"
     confirm_label = "Migrate"
     is_dangerous = True
     form_class = MigrateForm
@@ -166,7 +167,7 @@ class RolloutPage(ObjectPage):
         report = run.report
         shown = list(ordered[:MOST_RESULTS])
         ids = {public_id for row in shown for public_id in row.granted}
-        names = dict(CreditType.objects.filter(public_id__in=ids).values_list("public_id", "name"))
+        names = names_of_credit_types(ids)
         return {
             "facts": [
                 ("What", RolloutKind(run.kind).label),

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.db.models import F
 
 from catalog import wording
-from catalog.models import BillingPeriod, Coupon, FeatureEntitlement
+from catalog.models import BillingPeriod, Coupon, CreditType, FeatureEntitlement
 from subscriptions import entitlements, finding, previews, promotions
 from subscriptions.entitlements import CreditSource, EffectiveFeature, FeatureSource
 from subscriptions.models import (
@@ -349,3 +349,10 @@ def _price(price: dict[str, Any], quantity: int) -> str:
 
 def _per(amount: Decimal, currency: str, period: str) -> str:
     return f"{in_digits(amount)} {currency} / {wording.PER[BillingPeriod(period)]}"
+
+
+def names_of_credit_types(public_ids: Iterable[str]) -> dict[str, str]:
+    """Names by public id; of those that shared an id, that of the active one."""
+    types = CreditType.objects.filter(public_id__in=list(public_ids))
+    by_id = types.order_by(F("archived_at").asc(nulls_last=True)).values_list("public_id", "name")
+    return dict(by_id)

@@ -10,7 +10,7 @@ from pytest_django.live_server_helper import LiveServer
 from catalog import drafts, prices, publishing
 from catalog.models import Package
 from catalog.publishing import Audience
-from subscriptions import tasks
+from subscriptions import tasks, updates
 from subscriptions.models import Subscription
 from tests.browser.person import Person
 from tests.browser.test_path import ProductManager
@@ -19,6 +19,7 @@ from tests.builders import (
     a_customer,
     a_plan,
     a_product,
+    a_published_addon,
     a_published_plan,
     a_subscription,
     some_credits,
@@ -117,12 +118,54 @@ def migrate_all(manager: ProductManager) -> None:
     manager.click("Versions", ".cx-tabs")
     manager.reads("Version 2", "Version 1")
     manager.click("Migrate to latest")
-    manager.reads("If it were done now", "Unchanged")
+    manager.reads("Migrate Pro to latest", "If it were done now", "Unchanged")
     manager.click("Migrate", "form.cx-dialog")
     manager.reads("3 subscriptions are migrated in the background.")
     tasks.roll_out()
     manager.page.reload()
     manager.reads("Completed")
+
+
+class TestChangedMeanwhile:
+    def test_is_listed_and_gets_what_the_rules_say(self, page: Page) -> None:
+        """R12, R16: whoever overrides the plan since the review gains nothing from it."""
+        now = timezone.now()
+        credit_type, product = a_credit_type(), a_product()
+        override = some_credits(credit_type, 9000, behaviour="Override")
+        addon = a_published_addon(product=product, entitlements=[override], now=now)
+        plan = a_published_plan(
+            "Pro",
+            product=product,
+            compatible_addons=[addon],
+            entitlements=[some_credits(credit_type, 5000)],
+            now=now,
+        )
+        changed, _ = [
+            a_subscription(a_customer(name), plan, now=now) for name in ("Acme", "Globex")
+        ]
+        manager = ProductManager(page)
+        manager.sign_in()
+        edit_and_preview(manager)
+
+        updates.update(
+            subscription_id=changed.public_id,
+            addons=[(addon.public_id, 1)],
+            actor=SYSTEM,
+            now=timezone.now(),
+        )
+        publish_to_all(manager)
+
+        card = page.locator(".cx-card").filter(has_text="Changed since the review")
+        expect(card).to_contain_text("1")
+        acme, globex = (
+            page.locator("tbody tr").filter(has_text=name) for name in ("Acme", "Globex")
+        )
+        expect(acme).to_contain_text("Changed since the review")
+        expect(acme).not_to_contain_text("1,000")
+        expect(globex).to_contain_text("1,000 AI Credits")
+        expect(globex).not_to_contain_text("Changed since the review")
+        changed.refresh_from_db()
+        assert changed.plan_version.number == 2
 
 
 class TestTwoPeople:

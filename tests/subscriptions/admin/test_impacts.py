@@ -92,7 +92,7 @@ class TestReportPage:
         shown = administrator.get(page(report)).context
 
         assert ("Gains now", "2") in shown["cards"]
-        assert shown["granted"] == [("ai", "2,000")]
+        assert shown["granted"] == [("AI Credits", "2,000")]
         row = shown["rows"][0]
         assert (row["customer"], row["outcome"]) == ("Beta", "Gains now")
         assert row["effects"] == [
