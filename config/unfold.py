@@ -127,7 +127,7 @@ UNFOLD: dict[str, object] = {
                         "link": reverse_lazy("admin:catalog_product_transfer"),
                         "permission": may("catalog.view_product"),
                     },
-                    screen("Tasks", "checklist", "django_q_success", "django_q.view_success"),
+                    screen("Tasks", "checklist", "django_q_task"),
                 ],
             },
         ],

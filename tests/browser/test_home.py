@@ -31,7 +31,7 @@ class TestHome:
         [
             ("Overdue resets", "None", ["0 pools"]),
             ("Last sweep", "Never", ["Never seen", "run_worker"]),
-            ("Failed jobs", "None", ["0 failed tasks"]),
+            ("Failed jobs", "None", ["0 tasks"]),
             ("Plans in draft", "1", ["Team", "Draft"]),
             ("Negative balances", "1", ["Globex", "−15"]),
             ("Low balances", "1", ["Acme", "20"]),

@@ -51,7 +51,7 @@ class TestUnknownAddress:
         assert (unknown.status, unknown.body["code"]) == (401, "Unauthenticated")
 
     def test_is_a_page_where_the_admin_is(self, admin_client: Client):
-        answer = admin_client.get("/admin/django_q/success/%00/change/")
+        answer = admin_client.get("/admin/django_q/task/%00/change/")
 
         assert answer.status_code == 404
         assert answer["Content-Type"].startswith("text/html")

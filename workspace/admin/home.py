@@ -73,9 +73,9 @@ def bounded_count(rows: QuerySet[Any]) -> str:
 @card
 def failed_jobs(request: HttpRequest) -> Card | None:
     """Jobs that failed, for those who can do something about it."""
-    if not request.user.has_perm("django_q.view_failure"):
+    if not request.user.has_perm("django_q.view_task"):
         return None
-    url = reverse("admin:django_q_failure_changelist")
+    url = reverse("admin:django_q_task_changelist") + "?outcome=failed"
     if not (count := bounded_count(Failure.objects.all())):
         return Card("Failed jobs", "None", "All jobs were done.", url, order=30)
     return Card("Failed jobs", count, "Each says why", url, order=30)
