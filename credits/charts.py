@@ -84,19 +84,19 @@ def _use(
     row: Pool, start: datetime, end: datetime, dimension: str
 ) -> Iterator[tuple[str, datetime, Decimal]]:
     """Names, steps and amounts, in no order; from sums of chapters as far as these go."""
-    after = 0 if dimension else chapters.summed_up_to(row.pk, row.last_entry_number)
+    if dimension:
+        for value, at, amount in series.of_dimension(row.pk, dimension, start=start, end=end):
+            yield value or f"Without {dimension}", at, amount
+        return
+    after = chapters.summed_up_to(row.pk, row.last_entry_number)
     if after:
         truncate = series.TRUNCATE[series.step_for(start, end)]
         for used in chapters.use(row.pk, after=after, start=start, end=end, truncate=truncate):
             yield used.feature_name or DIRECT, used.at, used.amount
         return
-    keys = [dimension] if dimension else []
-    for found in series.of_credits([row.pk], start=start, end=end, keys=keys):
-        name = found.feature_name or DIRECT
-        if dimension:
-            name = found.tags[0] or f"Without {dimension}"
+    for found in series.of_credits([row.pk], start=start, end=end):
         for at, amount, _ in found.points:
-            yield name, at, amount
+            yield found.feature_name or DIRECT, at, amount
 
 
 def span(reach: Reach, now: datetime) -> tuple[datetime, datetime]:
