@@ -28,7 +28,7 @@ CHUNK = 1000
 NEXT = {BulkStatus.IN_PROGRESS: BulkOutcome.PLANNED, BulkStatus.UNDOING: BulkOutcome.SUCCEEDED}
 """Which rows are next, by what is being done."""
 LOOKED_AT = ["subscription", "grant", "outcome", "what", "message", "planned", "finished_at"]
-POINTED_AT = ("customer", "subscription", "grant")
+POINTED_AT = ("customer", "resource", "subscription", "grant")
 
 
 class UnknownBulkChange(UnknownObject):
@@ -72,6 +72,7 @@ class Aim:
     """Somebody who was chosen, by inner keys; `line` is where they stood in a list.
 
     Without a subscription or grant, the dry run finds those of the customer that are meant.
+    `resource_id` says into which pool credits are granted (R42).
     """
 
     customer_id: int
@@ -79,6 +80,7 @@ class Aim:
     grant_id: int | None = None
     amount: Decimal | None = None
     line: int | None = None
+    resource_id: int | None = None
 
 
 def deed_of(run: BulkRun) -> Deed:
@@ -129,6 +131,7 @@ def begin(
                 customer_id=aim.customer_id,
                 subscription_id=aim.subscription_id,
                 grant_id=aim.grant_id,
+                resource_id=aim.resource_id,
                 amount=aim.amount,
             )
             for place, aim in enumerate(chunk, start=number + 1)

@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Self, get_args
 
+from django.db.models import Q
+
 from catalog import wording
 from catalog.amounts import ZERO
 from catalog.models import CreditType
@@ -21,7 +23,7 @@ from credits.book import EntryType, GrantState, GrantType, PoolState, Stage
 from credits.grants import BY_PEOPLE, Gift
 from credits.models import BulkKind, BulkOutcome, BulkRow, Grant, Pool
 from subscriptions import customers, finding, migration, previews, updates
-from subscriptions.models import Subscription, SubscriptionAddon
+from subscriptions.models import Resource, Subscription, SubscriptionAddon
 from subscriptions.previews import Preview
 from workspace.actors import Actor
 from workspace.errors import Conflict, DomainError
@@ -118,7 +120,10 @@ class Deed:
 
 @dataclass(frozen=True, kw_only=True)
 class Granting(Deed):
-    """Give each customer credits, at once; a row may have an amount of its own (R46)."""
+    """Give each customer credits, at once or from a date on (R46).
+
+    A row may have an amount of its own, and may mean the pool of a resource (R42).
+    """
 
     kind = BulkKind.GRANT
 
@@ -158,13 +163,18 @@ class Granting(Deed):
         if credit_type is None:
             refusal = grants.CreditTypeIsArchived("Nothing more of these credits is granted.")
             return [refusal] * len(rows)
+        resources = {row.resource_id for row in rows if row.resource_id is not None}
         found = Pool.objects.filter(
-            customer__in=[row.customer_id for row in rows], credit_type=credit_type, resource=None
+            Q(resource=None) | Q(resource__in=resources),
+            customer__in=[row.customer_id for row in rows],
+            credit_type=credit_type,
         )
-        papers = {pool.customer_id: state for pool, state in _papers(found, now)}
+        papers = {
+            (pool.customer_id, pool.resource_id): state for pool, state in _papers(found, now)
+        }
+        meant = [papers.get((row.customer_id, row.resource_id)) or PoolState(pk=0) for row in rows]
         return [
-            self._plan(row, credit_type, papers.get(row.customer_id) or PoolState(pk=0), now)
-            for row in rows
+            self._plan(row, credit_type, pool, now) for row, pool in zip(rows, meant, strict=True)
         ]
 
     def _plan(self, row: BulkRow, credit_type: CreditType, pool: PoolState, now: datetime) -> Plan:
@@ -174,15 +184,20 @@ class Granting(Deed):
             outcome = adjustments.of_grant(pool, gift, now=now)
         except DomainError as refusal:
             return refusal
-        return self._result(credit_type, gift.amount, outcome)
+        return self._result(row, credit_type, gift.amount, outcome)
 
     def _result(
-        self, credit_type: CreditType, amount: Decimal, outcome: Outcome, **found: Any
+        self,
+        row: BulkRow,
+        credit_type: CreditType,
+        amount: Decimal,
+        outcome: Outcome,
+        **found: Any,
     ) -> Result:
         """With the balances of the instant at which the grant takes effect."""
         before, after = outcome.balance_before, outcome.balance_after
         return Result(
-            _giving(credit_type, amount, self.effective_at),
+            _giving(credit_type, amount, row.resource, self.effective_at),
             [_balance(credit_type, before, after)],
             **found,
         )
@@ -191,14 +206,14 @@ class Granting(Deed):
         pool_id = pools.locate(
             customer_id=row.customer.public_id,
             credit_type_id=self.credit_type_id,
-            resource_id=None,
+            resource_id=row.resource.public_id if row.resource else None,
             now=now,
         )
         gift = self.gift(row, reason)
         locked_pool = pools.lock(pool_id, now, with_schedules=True)
         outcome = adjustments.of_grant(locked_pool.state, gift, now=now)
         given = grants.grant(pool_id=pool_id, gift=gift, actor=actor, now=now)
-        return self._result(given.pool.credit_type, given.amount, outcome, grant_id=given.pk)
+        return self._result(row, given.pool.credit_type, given.amount, outcome, grant_id=given.pk)
 
     def undo(self, row: BulkRow, reason: str, *, actor: Actor, now: datetime) -> None:
         grant, state = _locked(row, now)
@@ -496,9 +511,15 @@ DEEDS: Mapping[str, type[Deed]] = {
 # Words
 
 
-def _giving(credit_type: CreditType, amount: Decimal, effective_at: datetime | None) -> str:
+def _giving(
+    credit_type: CreditType,
+    amount: Decimal,
+    resource: Resource | None,
+    effective_at: datetime | None,
+) -> str:
+    whose = f" for {resource.public_id}" if resource else ""
     since = f", from {instant(effective_at)}" if effective_at else ""
-    return f"{credit_type.name}: +{_units(credit_type, amount)}{since}"
+    return f"{credit_type.name}: +{_units(credit_type, amount)}{whose}{since}"
 
 
 def _revoking(credit_type: CreditType, state: GrantState) -> str:

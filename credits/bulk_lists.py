@@ -1,14 +1,18 @@
-"""Lists of customers that people paste or upload: an ID per line, with or without an amount."""
+"""Lists of customers that people paste or upload: an ID per line, perhaps with more beside it.
+
+Where credits are granted that is an amount, and the resource whose pool it goes to (R42).
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
+from typing import TypeVar
 
 from django.core.exceptions import ValidationError
 
 from catalog.amounts import typed, validate_amount
 from credits.bulk import CHUNK, MOST_ROWS, Aim
-from subscriptions.models import Customer
+from subscriptions.models import Customer, Resource
 from workspace import sheets
 from workspace.errors import BadInput
 
@@ -16,10 +20,16 @@ LARGEST = 8 * 2**20  # bytes
 MOST_FAULTS = 20
 """So many are shown; more would help nobody."""
 HEADINGS = {"customer id", "customer_id", "customerid", "customer", "id"}
-AMOUNT_HEADINGS = {"amount", "credits"}
+MORE_HEADINGS = (
+    {"amount", "credits"},
+    {"resource id", "resource_id", "resourceid", "resource", "workspace"},
+)
+"""What further columns may be called, in their order."""
 
-Row = tuple[int, str, Decimal | None]
-"""Its line, the ID and the amount, if it has one."""
+Named = TypeVar("Named")
+
+Row = tuple[int, str, Decimal | None, str]
+"""Its line, the customer's ID, the amount if it has one, and the resource's ID or nothing."""
 
 
 class InvalidList(BadInput):
@@ -33,28 +43,56 @@ def aims_of(content: bytes, *, with_amounts: bool) -> list[Aim]:
 
     Raises:
         UnreadableTable: see `sheets.read`.
-        InvalidList: it is too large, or lines are at fault: too many columns, a customer who
-            is not there or comes twice, an amount that is none.
+        InvalidList: it is too large, or lines are at fault: too many columns, a customer or
+            resource that is not there or comes twice, an amount that is none.
     """
     if len(content) > LARGEST:
         raise InvalidList(f"The list is larger than {LARGEST // 2**20} MB. Split it.")
     faults: dict[int, str] = {}
     rows = list(_rows(content, with_amounts, faults))
     known: dict[str, int] = {}
-    for chunk in _chunks(public_id for _, public_id, _ in rows):
+    for chunk in _chunks(public_id for _, public_id, _, _ in rows):
         found = Customer.objects.filter(public_id__in=chunk)
         known.update(found.values_list("public_id", "pk"))
-    for line, public_id, _ in rows:
+    resources = _resources(rows)
+    for line, public_id, _, resource_id in rows:
         if public_id not in known:
             faults.setdefault(line, f"There is no customer {public_id[:64]!r}.")
+        elif resource_id and (public_id, resource_id) not in resources:
+            message = f"{public_id[:64]!r} has no resource {resource_id[:64]!r}."
+            faults.setdefault(line, message)
     if faults:
         raise _refusal(faults)
-    return [Aim(known[public_id], amount=amount, line=line) for line, public_id, amount in rows]
+    return [
+        Aim(
+            known[public_id],
+            amount=amount,
+            line=line,
+            resource_id=resources.get((public_id, resource_id)),
+        )
+        for line, public_id, amount, resource_id in rows
+    ]
+
+
+def _resources(rows: Sequence[Row]) -> dict[tuple[str, str], int]:
+    """Inner keys of resources that are named, by the IDs of customer and resource."""
+    known: dict[tuple[str, str], int] = {}
+    named = [(public_id, resource_id) for _, public_id, _, resource_id in rows if resource_id]
+    for chunk in _chunks(named):
+        found = Resource.objects.filter(
+            customer__public_id__in={public_id for public_id, _ in chunk},
+            public_id__in={resource_id for _, resource_id in chunk},
+        )
+        for public_id, resource_id, pk in found.values_list(
+            "customer__public_id", "public_id", "pk"
+        ):
+            known[public_id, resource_id] = pk
+    return known
 
 
 def _rows(content: bytes, with_amounts: bool, faults: dict[int, str]) -> Iterator[Row]:
     """The lines that can be read; what is wrong with the others goes into `faults`."""
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str], int] = {}
     for number, (line, cells) in enumerate(sheets.read(content)):
         if number == 0 and cells[0].lower() in HEADINGS:
             _check_headings(cells, line)
@@ -62,33 +100,36 @@ def _rows(content: bytes, with_amounts: bool, faults: dict[int, str]) -> Iterato
         if len(first) >= MOST_ROWS:
             raise InvalidList(f"The list has more than {MOST_ROWS:,} customers. Split it.")
         public_id, *others = cells
-        if len(others) > 1 or (others and not with_amounts):
+        if len(others) > (len(MORE_HEADINGS) if with_amounts else 0):
             faults[line] = _too_many_columns(with_amounts)
-        elif first.setdefault(public_id, line) != line:
-            faults[line] = f"This is the customer of line {first[public_id]} again."
+            continue
+        typed_amount, resource_id = (*others, "", "")[:2]
+        key = (public_id, resource_id)
+        if first.setdefault(key, line) != line:
+            faults[line] = f"This is the customer of line {first[key]} again."
         else:
             try:
-                amount = typed(others[0]) if others else None
+                amount = typed(typed_amount) if typed_amount else None
                 if amount is not None:
                     validate_amount(amount)
             except ValidationError as error:
                 faults[line] = str(error.messages[0])
             else:
-                yield line, public_id, amount
+                yield line, public_id, amount, resource_id
 
 
 def _check_headings(cells: Sequence[str], line: int) -> None:
-    unknown = [cell for cell in cells[1:2] if cell.lower() not in AMOUNT_HEADINGS] or cells[2:]
-    if unknown:
-        raise InvalidList(
-            f"Line {line} names a column “{unknown[0][:64]}”. A list has customer IDs and, where "
-            "credits are granted, amounts."
-        )
+    for number, cell in enumerate(cells[1:]):
+        if number >= len(MORE_HEADINGS) or cell.lower() not in MORE_HEADINGS[number]:
+            raise InvalidList(
+                f"Line {line} names a column “{cell[:64]}”. A list has customer IDs and, where "
+                "credits are granted, amounts and resource IDs, in this order."
+            )
 
 
 def _too_many_columns(with_amounts: bool) -> str:
     if with_amounts:
-        return "Write a customer ID, or a customer ID and an amount."
+        return "Write a customer ID, and beside it at most an amount and a resource ID."
     return "Write a customer ID and nothing else."
 
 
@@ -104,7 +145,7 @@ def _refusal(faults: dict[int, str]) -> InvalidList:
     )
 
 
-def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(ids)
+def _chunks(named: Iterable[Named]) -> Iterator[list[Named]]:
+    rest = iter(named)
     while chunk := list(islice(rest, CHUNK)):
         yield chunk

@@ -230,7 +230,7 @@ class BulkRunAdmin(ReadOnly, WorkspaceAdmin):
     """All bulk changes, newest first."""
 
     pages = [RunPage, RunSheet, BeginPage]
-    list_display = ["what_column", "reason", "chosen", "state", "actor_name", "created"]
+    list_display = ["what_column", "reason", "chosen", "state", "by", "created"]
     list_filter = ["status", "kind"]
     search_fields = ["reason"]
     search_help_text = "Search by reason"
@@ -265,6 +265,11 @@ class BulkRunAdmin(ReadOnly, WorkspaceAdmin):
     def state(self, obj: BulkRun) -> str:
         """How far it is."""
         return BulkStatus(obj.status).label
+
+    @display(description="By", ordering="actor_name")
+    def by(self, obj: BulkRun) -> str:
+        """Who began it, or said last that it shall go on."""
+        return obj.actor_name
 
     @display(description="Begun", ordering="created_at")
     def created(self, obj: BulkRun) -> str:
@@ -350,7 +355,7 @@ class BulkRunAdmin(ReadOnly, WorkspaceAdmin):
 
 def filtered(run: BulkRun, request: HttpRequest) -> QuerySet[BulkRow]:
     """The rows that the address asks for; what it asks for in vain is ignored."""
-    rows = run.rows.select_related("customer").order_by("place", "turn")
+    rows = run.rows.select_related("customer", "resource").order_by("place", "turn")
     outcome = request.GET.get("outcome", "")
     if outcome in BulkOutcome:
         rows = rows.filter(outcome=outcome)
@@ -416,6 +421,7 @@ def _sheet(rows: QuerySet[BulkRow]) -> Iterator[list[object]]:
         "Row",
         "Customer ID",
         "Customer",
+        "Resource ID",
         "What",
         "Result",
         "Credit type",
@@ -431,6 +437,7 @@ def _sheet(rows: QuerySet[BulkRow]) -> Iterator[list[object]]:
                 row.line or row.place,
                 row.customer.public_id,
                 row.customer.name,
+                row.resource and row.resource.public_id,
                 row.what,
                 BulkOutcome(row.outcome).label,
                 each.get("credit_type"),

@@ -166,7 +166,8 @@ class BulkForm(DialogForm):
         label="List of customers",
         required=False,
         help_text="A CSV with a customer ID per line and, where credits are granted, an amount "
-        f"of their own. Up to {MOST_ROWS:,} customers.",
+        "of their own and the ID of the resource they are for. Up to "
+        f"{MOST_ROWS:,} customers.",
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,.txt,text/csv"}),
     )
     pasted = forms.CharField(
@@ -174,7 +175,7 @@ class BulkForm(DialogForm):
         required=False,
         max_length=LONGEST_TEXT,
         strip=False,
-        widget=forms.Textarea(attrs={"placeholder": "acme\nglobex, 500"}),
+        widget=forms.Textarea(attrs={"placeholder": "acme\nglobex, 500\nglobex, 200, north"}),
     )
     kind = forms.ChoiceField(label="What to do", widget=forms.RadioSelect)
     credit_type = forms.ChoiceField(required=False)

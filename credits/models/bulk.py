@@ -110,9 +110,10 @@ class BulkRow(models.Model):
     """One thing that a bulk change does to one customer, and what came of it.
 
     `place` counts the customers that were chosen, `turn` what is done to one of them; `line`
-    is where they stood in a list. The dry run finds the `grant` or `subscription` that is
-    meant, says `what` would be done and `planned`, the balances before and after by credit
-    type; `done` says the same of what happened. `before` is what undoing needs to know.
+    is where they stood in a list, `resource` whose pool is meant, if not their own. The dry run
+    finds the `grant` or `subscription` that is meant, says `what` would be done and `planned`,
+    the balances before and after by credit type; `done` says the same of what happened. `before`
+    is what undoing needs to know.
     """
 
     run = models.ForeignKey(BulkRun, models.CASCADE, related_name="rows", db_index=False)
@@ -125,6 +126,9 @@ class BulkRow(models.Model):
     )
     grant = models.ForeignKey(
         "credits.Grant", models.CASCADE, null=True, related_name="+", db_index=False
+    )
+    resource = models.ForeignKey(
+        "subscriptions.Resource", models.CASCADE, null=True, related_name="+", db_index=False
     )
     amount = AmountField(null=True)
     outcome = models.CharField(max_length=16, choices=BulkOutcome, default=BulkOutcome.WAITING)

@@ -212,7 +212,7 @@ class TestBulkChange:
             support.click("Download as CSV")
         text = download.value.path().read_text()
 
-        assert "2,globex,Globex,AI Credits: +5 credits,Ready," in text
+        assert "2,globex,Globex,,AI Credits: +5 credits,Ready," in text
 
     @in_every_look
     def test_is_usable_by_everybody(self, page: Page, customers: list[Customer]) -> None:

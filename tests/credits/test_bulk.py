@@ -33,6 +33,7 @@ from tests.builders import (
     a_new_version,
     a_published_addon,
     a_published_plan,
+    a_resource,
     a_subscription,
     some_credits,
 )
@@ -204,6 +205,26 @@ class TestLook:
             "Customer globex is archived. Unarchive it first.",
             "Enter an amount below 1,000,000,000,000.",
         ]
+
+    def test_grants_to_the_pool_that_is_meant(self, ai, acme):
+        """R42."""
+        north = a_resource(acme, "north")
+        granted(a_pool(acme, ai), 40)
+        granted(a_pool(acme, ai, north), 5)
+        run = looked_at(a_gift(), Aim(acme.pk), Aim(acme.pk, resource_id=north.pk))
+        seen = [balances(row.planned) for row in run.rows.all()]
+
+        carried_out(run)
+
+        assert seen == [[("40", "140")], [("5", "105")]]
+        assert [balances(row.done) for row in run.rows.all()] == seen
+        assert [row.what for row in run.rows.all()] == [
+            "AI Credits: +100 credits",
+            "AI Credits: +100 credits for north",
+        ]
+        assert not run.rows.filter(changed_since_review=True).exists()
+        pools = Pool.objects.order_by("balance").values_list("resource__public_id", "balance")
+        assert list(pools) == [("north", 105), (None, 140)]
 
     def test_grants_nothing_of_an_archived_credit_type(self, ai, acme):
         run = begun(a_gift(), acme)

@@ -7,7 +7,8 @@ import pytest
 from credits import bulk_lists
 from credits.bulk import Aim
 from credits.bulk_lists import InvalidList
-from tests.builders import a_customer
+from subscriptions.models import Customer
+from tests.builders import a_customer, a_resource
 from workspace.sheets import UnreadableTable
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +46,7 @@ class TestAimsOf:
         ]
 
     def test_says_what_is_wrong_with_which_line(self, keys):
-        text = "acme,1,2\nnobody\nglobex,1e5\nacme\nacme,5\ninitech,0\n=cmd|x,3\nglobex,0.1234567"
+        text = "acme,1,a,2\nnobody\nglobex,1e5\nacme\nacme,5\ninitech,0\n=cmd|x,3\nglobex,0.1234567"
 
         with pytest.raises(InvalidList) as refused:
             aims(text)
@@ -54,13 +55,37 @@ class TestAimsOf:
             "7 lines of the list cannot be used, so nothing was taken."
         )
         assert refused.value.rows == {
-            0: "Write a customer ID, or a customer ID and an amount.",
+            0: "Write a customer ID, and beside it at most an amount and a resource ID.",
             1: "There is no customer 'nobody'.",
             2: "Enter a number such as 5000 or 0.25.",
             4: "This is the customer of line 4 again.",
             5: "Enter an amount greater than 0.",
             6: "There is no customer '=cmd|x'.",
             7: "This is the customer of line 3 again.",
+        }
+
+    def test_reads_whose_pool_is_meant(self, keys):
+        """R42: a customer may come once for each resource."""
+        north = a_resource(Customer.objects.get(public_id="acme"), "north")
+
+        found = aims("customer,amount,resource\nacme,5\nacme,7,north\nglobex,,")
+
+        assert found == [
+            Aim(keys["acme"], amount=Decimal(5), line=2),
+            Aim(keys["acme"], amount=Decimal(7), line=3, resource_id=north.pk),
+            Aim(keys["globex"], line=4),
+        ]
+
+    def test_knows_the_resources_of_each_customer(self, keys):
+        a_resource(Customer.objects.get(public_id="acme"), "north")
+
+        with pytest.raises(InvalidList) as refused:
+            aims("acme,1,north\nglobex,1,north\nacme,,south\nacme,2,north")
+
+        assert refused.value.rows == {
+            1: "'globex' has no resource 'north'.",
+            2: "'acme' has no resource 'south'.",
+            3: "This is the customer of line 1 again.",
         }
 
     def test_takes_amounts_only_where_they_mean_something(self, keys):
@@ -70,8 +95,10 @@ class TestAimsOf:
         assert refused.value.rows == {0: "Write a customer ID and nothing else."}
 
     def test_knows_its_columns(self, keys):
-        with pytest.raises(InvalidList, match="Line 1 names a column “Email”"):
-            aims("customer id,Email\nacme,a@b.example")
+        for column in ("Email", "Resource", "Amount,Resource,Email"):
+            wrong = column.rpartition(",")[2]
+            with pytest.raises(InvalidList, match=f"Line 1 names a column “{wrong}”"):
+                aims(f"customer id,{column}\nacme")
 
     def test_shows_the_first_of_many_faults(self, keys):
         with pytest.raises(InvalidList) as refused:

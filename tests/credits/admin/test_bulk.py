@@ -98,14 +98,14 @@ class TestBeginPage:
         assert run.chosen == "2 customers of a list"
 
     def test_says_what_is_wrong_with_which_line(self, support, ai, acme):
-        fields = a_gift(pasted="acme\nnobody\nacme,1,2")
+        fields = a_gift(pasted="acme\nnobody\nacme,1,north,2")
 
         answer = support.press(ADD, **fields)
 
         assert answer.context["form"].errors["pasted"] == [
             "2 lines of the list cannot be used, so nothing was taken.",
             "Line 2: There is no customer 'nobody'.",
-            "Line 3: Write a customer ID, or a customer ID and an amount.",
+            "Line 3: Write a customer ID, and beside it at most an amount and a resource ID.",
         ]
         assert not BulkRun.objects.exists()
 
@@ -335,9 +335,10 @@ class TestRun:
 
         text = b"".join(answer.streaming_content).decode()
         [head, row] = csv.reader(text.splitlines())
-        assert head[:3] == ["Row", "Customer ID", "Customer"]
+        assert head[:4] == ["Row", "Customer ID", "Customer", "Resource ID"]
         assert row == [
-            "1", "evil", "'=1+1", "AI Credits: +100 credits", "Ready", "ai", "0", "100", "", "", "",
+            "1", "evil", "'=1+1", "", "AI Credits: +100 credits", "Ready", "ai", "0", "100",
+            "", "", "",
         ]  # fmt: skip
 
     def test_says_where_they_come_from(self, reader):
