@@ -17,7 +17,7 @@ class CatalogConfig(AppConfig):
     """The app that owns everything a product manager describes and publishes."""
 
     name = "catalog"
-    verbose_name = "Product catalog"
+    verbose_name = "Product Catalog"
 
     def ready(self) -> None:
         """Declare the database's own guards of published versions, and what can be exported."""

@@ -189,6 +189,7 @@ class FeatureTermsForm(TermsForm):
             for name in ("usage", "usage_limit", "limit"):
                 del self.fields[name]
         else:
+            self.fields["limit"].label = "When it is reached"
             only_when(self.fields["usage_limit"], "usage", LIMITED)
         if not feature.is_metered:
             for name in ("reset_period", "counted_from_month", "counted_from_week"):

@@ -401,9 +401,9 @@ class FeatureAdmin(WorkspaceAdmin):
         return wording.meter(obj)
 
     @display(description="Units", ordering="unit_plural")
-    def units(self, obj: Feature) -> str:
+    def units(self, obj: Feature) -> str | None:
         """The unit of many."""
-        return obj.unit_plural
+        return obj.unit_plural or None
 
     @display(description="Used in")
     def used_in(self, obj: Any) -> SafeString | str:

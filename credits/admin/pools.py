@@ -224,14 +224,14 @@ class PoolAdmin(ReadOnly, WorkspaceAdmin):
         return in_digits(pool.granted)
 
     @display(description="Next reset")
-    def next_reset(self, pool: Pool) -> str:
+    def next_reset(self, pool: Pool) -> str | None:
         """The next instant at which recurring credits are issued."""
-        return instant(pool.next_reset_at) if pool.next_reset_at else ""
+        return instant(pool.next_reset_at) if pool.next_reset_at else None
 
     @display(description="Written")
-    def written(self, pool: Pool) -> str:
+    def written(self, pool: Pool) -> str | None:
         """When time was last written down."""
-        return instant(pool.as_of) if pool.as_of else ""
+        return instant(pool.as_of) if pool.as_of else None
 
     def get_urls(self) -> list[URLPattern]:
         """With the pages that belong to a customer but are made here."""

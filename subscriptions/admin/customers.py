@@ -231,7 +231,6 @@ class CustomerAdmin(ChosenForBulk, WorkspaceAdmin):
     search_help_text = "Beginnings of words of a name, ID or email"
     ordering = ["-created_at", "-pk"]
     add_label = "New customer"
-    empty_value_display = "–"
     empty_title = "No customers yet"
     empty_text = "Create the first one here, or let your application do it over the API."
 

@@ -119,9 +119,7 @@ class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
 
     def badges(self, obj: SubscriptionImport) -> list[Badge]:
         """How far it is."""
-        return [
-            Badge("Finished", "success") if obj.finished_at else Badge("In progress", "primary")
-        ]
+        return [_badge(obj)]
 
     @display(description="Handed in", ordering="created_at")
     def created(self, obj: SubscriptionImport) -> str:
@@ -138,10 +136,18 @@ class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
         """How many could not be started."""
         return int(obj.failed)
 
-    @display(description="Status", label={"Finished": "success", "In progress": "primary"})
+    @display(
+        description="Status",
+        label={
+            "In progress": "primary",
+            "Finished": "success",
+            "Partially failed": "warning",
+            "Failed": "danger",
+        },
+    )
     def state(self, obj: SubscriptionImport) -> str:
         """How far it is."""
-        return "Finished" if obj.finished_at else "In progress"
+        return _badge(obj).label
 
     @button(
         "Try failed ones again",
@@ -154,3 +160,12 @@ class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
         """Try once more what failed."""
         subscription_imports.retry(run_id=run.pk, actor=actor, now=now)
         return "What failed is tried again in the background."
+
+
+def _badge(run: Any) -> Badge:
+    """How far it is; what failed shows, in the words of rollouts."""
+    if run.finished_at is None:
+        return Badge("In progress", "primary")
+    if not run.failed:
+        return Badge("Finished", "success")
+    return Badge("Partially failed", "warning") if run.imported else Badge("Failed", "danger")

@@ -168,6 +168,7 @@ class WorkspaceAdmin(ModelAdmin):
     show_full_result_count = False
     show_add_link = True
     compressed_fields = True
+    empty_value_display = "–"
 
     pages: ClassVar[Sequence[type[ObjectPage]]] = ()
     details_label: ClassVar[str] = "Details"  # the tab of the form

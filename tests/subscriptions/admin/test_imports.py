@@ -27,12 +27,27 @@ class TestImports:
     def test_are_listed_and_shown_with_their_rows(self, reader, run):
         tasks.import_subscriptions(NOW)
 
-        assert "Finished" in reader.get(IMPORTS).content.decode()
+        assert "Partially failed" in reader.get(IMPORTS).text
         answer = reader.get(f"{IMPORTS}{run.pk}/change/")
 
         assert [row.subscription_id for row in answer.context["rows"]] == ["s2", "s1"]
         figures = [answer.context[name] for name in ("imported", "failed", "left")]
         assert figures == [1, 1, 0]
+
+    @pytest.mark.parametrize(
+        ("plan", "label"), [("pro", "Finished"), ("nothing", "Failed"), ("", "In progress")]
+    )
+    def test_say_how_they_ended(self, reader, run, plan, label):
+        if plan == "nothing":
+            run.rows.update(order={**run.rows.first().order, "plan_id": plan})
+        if plan == "pro":
+            run.rows.filter(subscription_id="s2").delete()
+        if plan:
+            tasks.import_subscriptions(NOW)
+
+        [badge] = reader.get(f"{IMPORTS}{run.pk}/change/").context["badges"]
+
+        assert badge.label == label
 
     def test_are_downloaded_with_what_came_of_every_row(self, reader, run):
         tasks.import_subscriptions(NOW)
