@@ -223,8 +223,8 @@ class TestBulkChange:
         fill_in_a_gift(support)
 
         assert findings(page) == []
-        width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert width <= 0
+        # A busy machine was seen to be two pixels too wide for a moment.
+        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
 
 
 def balances() -> list[Decimal]:
