@@ -2,16 +2,21 @@
 
 A run is begun with its rows, looked at in a dry run, carried out when somebody has seen that,
 and undone where nothing was spent. Each row is a transaction of its own that first claims the
-row, so it happens once, however often it is delivered and wherever it stops (R40).
+row, so it happens once, however often it is delivered and wherever it stops (R40); a deed that
+goes together does so for a batch of rows.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 
-from credits.bulk_deeds import DEEDS, Deed, NothingFits, Plan
+from django.db import connection
+from django.db.models import F
+
+from credits.bulk_deeds import DEEDS, Deed, NothingFits, Plan, Result
 from credits.models import BulkOutcome, BulkRow, BulkRun, BulkStatus
 from credits.models.bulk import UNFINISHED, WORKING
 from workspace import activity, runs
@@ -19,6 +24,8 @@ from workspace.actors import Actor
 from workspace.acts import act, together
 from workspace.errors import BadInput, Conflict, DomainError, UnknownObject
 from workspace.models.runs import in_the_name_of
+
+logger = logging.getLogger(__name__)
 
 MOST_ROWS = 100_000
 LONGEST_REASON = 180
@@ -28,6 +35,7 @@ CHUNK = 1000
 NEXT = {BulkStatus.IN_PROGRESS: BulkOutcome.PLANNED, BulkStatus.UNDOING: BulkOutcome.SUCCEEDED}
 """Which rows are next, by what is being done."""
 LOOKED_AT = ["subscription", "grant", "outcome", "what", "message", "planned", "finished_at"]
+DONE = ["what", "done", "before", "grant", "changed_since_review"]
 POINTED_AT = ("customer", "resource", "subscription", "grant")
 
 
@@ -219,6 +227,21 @@ def work(*, run: BulkRun, row_id: int, now: datetime) -> bool:
     )
 
 
+def goes_together(run: BulkRun) -> bool:
+    """Whether rows of the run are worked on a batch at a time."""
+    return run.status == BulkStatus.IN_PROGRESS and deed_of(run).goes_together
+
+
+def work_several(*, run: BulkRun, row_ids: Sequence[int], now: datetime) -> int:
+    """Do rows in one transaction, and what is left of them one by one; say how many were tried."""
+    try:
+        done, left = together(lambda: _do_several(run, row_ids, now))
+    except Exception:
+        logger.warning("A batch of a bulk change failed; its rows are done one by one.")
+        done, left = 0, list(row_ids)
+    return done + sum(work(run=run, row_id=row_id, now=now) for row_id in left)
+
+
 @act
 def conclude(*, run_id: int, now: datetime) -> BulkStatus | None:
     """End what has nothing left to do; None if it has, or was over before."""
@@ -357,12 +380,37 @@ def _do(run: BulkRun, row_id: int, now: datetime) -> None:
         return
     row = _row(run, row_id)
     result = deed_of(run).do(row, run.reason, actor=run.actor, now=now)
+    _note_result(row, result)
+    row.save(update_fields=DONE)
+
+
+def _do_several(run: BulkRun, row_ids: Sequence[int], now: datetime) -> tuple[int, list[int]]:
+    """As `_do`, of those that the deed can do together: how many, and which it left.
+
+    What another worker is at is neither.
+    """
+    if not BulkRun.objects.working().filter(pk=run.pk, status=BulkStatus.IN_PROGRESS).exists():
+        return 0, []
+    skips = connection.features.has_select_for_update_skip_locked
+    free = BulkRow.objects.select_for_update(of=("self",), skip_locked=skips)
+    planned = free.filter(pk__in=row_ids, outcome=BulkOutcome.PLANNED)
+    rows = list(planned.select_related(*POINTED_AT).order_by("pk"))
+    results = deed_of(run).do_several(rows, actor=run.actor, now=now)
+    done = BulkRow.objects.filter(pk__in=results)
+    done.update(outcome=BulkOutcome.SUCCEEDED, finished_at=now, done=F("planned"))
+    for row in rows:
+        if row.pk in results:
+            _note_result(row, results[row.pk])
+    BulkRow.objects.bulk_update([row for row in rows if row.changed_since_review], DONE)
+    return len(results), [row.pk for row in rows if row.pk not in results]
+
+
+def _note_result(row: BulkRow, result: Result) -> None:
     what = result.what[:255]
     row.changed_since_review = (what, result.balances) != (row.what, row.planned)
     row.what, row.done, row.before = what, result.balances, result.before or {}
     if result.grant_id is not None:
         row.grant_id = result.grant_id
-    row.save(update_fields=["what", "done", "before", "grant", "changed_since_review"])
 
 
 def _undo(run: BulkRun, row_id: int, now: datetime) -> None:

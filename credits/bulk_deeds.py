@@ -22,9 +22,10 @@ from credits.adjustments import Outcome
 from credits.book import EntryType, GrantState, GrantType, PoolState, Stage
 from credits.grants import BY_PEOPLE, Gift
 from credits.models import BulkKind, BulkOutcome, BulkRow, Grant, Pool
-from subscriptions import customers, finding, migration, previews, updates
+from subscriptions import customers, finding, impacts, migration, previews, updates
+from subscriptions.impacts import Effect
+from subscriptions.migration import Move
 from subscriptions.models import Resource, Subscription, SubscriptionAddon
-from subscriptions.previews import Preview
 from workspace.actors import Actor
 from workspace.errors import Conflict, DomainError
 from workspace.json import plain
@@ -108,6 +109,22 @@ class Deed:
             DomainError: whatever the verb refuses. Nothing was changed.
         """
         raise NotImplementedError
+
+    @property
+    def goes_together(self) -> bool:
+        """Whether `do_several` does anything."""
+        return False
+
+    def do_several(
+        self, rows: Sequence[BulkRow], *, actor: Actor, now: datetime
+    ) -> Mapping[int, Result]:
+        """Do what can be done of these rows at once; by their inner keys.
+
+        Left out is what somebody else is at, what depends on a row before it, and what would be
+        refused: `do` has the last word on those. It is for deeds that make no grants and are not
+        undone: of a result that is as planned nothing is kept but the balances.
+        """
+        return {}
 
     def undo(self, row: BulkRow, reason: str, *, actor: Actor, now: datetime) -> None:
         """Take it back where nothing was spent.
@@ -375,53 +392,6 @@ class OfSubscriptions(Deed):
             found = found.filter(plan__public_id=self.plan_id)
         return _grouped((each.customer_id, each) for each in found.order_by("pk"))
 
-    def plans(self, rows: Sequence[BulkRow], now: datetime) -> list[Plan]:
-        plans: list[Plan] = []
-        for row in rows:
-            assert row.subscription is not None, "the row points at one"
-            try:
-                what, preview = self.plan(row.subscription, now)
-                changes = previews.credit_changes(preview, now=now)
-            except DomainError as refusal:
-                plans.append(refusal)
-            else:
-                moved = [
-                    _balance(each.credit_type, each.balance_before, each.balance_after)
-                    for each in changes
-                    if each.takes_effect_at <= now and each.balance_before != each.balance_after
-                ]
-                plans.append(Result(what, moved))
-        return plans
-
-    def plan(self, subscription: Subscription, now: datetime) -> tuple[str, Preview]:
-        """What would be done to one, in words, and as its verb previews it.
-
-        Raises:
-            DomainError: why nothing would be.
-        """
-        raise NotImplementedError
-
-    def do(self, row: BulkRow, reason: str, *, actor: Actor, now: datetime) -> Result:
-        assert row.subscription is not None, "the row points at one"
-        public_id = row.subscription.public_id
-        finding.lock_customer_of(public_id, now)
-        subscription = finding.find(public_id)
-        before = _balances(subscription, now)
-        what = self.change(subscription, actor=actor, now=now)
-        after = _balances(subscription, now)
-        return Result(
-            what,
-            [
-                _balance(credit_type, before.get(credit_type, ZERO), balance)
-                for credit_type, balance in after.items()
-                if before.get(credit_type, ZERO) != balance
-            ],
-        )
-
-    def change(self, subscription: Subscription, *, actor: Actor, now: datetime) -> str:
-        """Call the verb, the customer being locked; what it does, in words."""
-        raise NotImplementedError
-
 
 class AddonMode(StrEnum):
     """What becomes of an add-on."""
@@ -445,15 +415,42 @@ class ChangingAddon(OfSubscriptions):
     mode: str
     quantity: int = 0
 
-    def plan(self, subscription: Subscription, now: datetime) -> tuple[str, Preview]:
+    def plans(self, rows: Sequence[BulkRow], now: datetime) -> list[Plan]:
+        plans: list[Plan] = []
+        for row in rows:
+            try:
+                plans.append(self._plan(_subscription(row), now))
+            except DomainError as refusal:
+                plans.append(refusal)
+        return plans
+
+    def _plan(self, subscription: Subscription, now: datetime) -> Result:
         what, wanted = self._wanted(subscription)
         preview = updates.preview(subscription_id=subscription.public_id, addons=wanted, now=now)
-        return what, preview
+        changes = previews.credit_changes(preview, now=now)
+        moved = [
+            _balance(each.credit_type, each.balance_before, each.balance_after)
+            for each in changes
+            if each.takes_effect_at <= now and each.balance_before != each.balance_after
+        ]
+        return Result(what, moved)
 
-    def change(self, subscription: Subscription, *, actor: Actor, now: datetime) -> str:
+    def do(self, row: BulkRow, reason: str, *, actor: Actor, now: datetime) -> Result:
+        public_id = _subscription(row).public_id
+        finding.lock_customer_of(public_id, now)
+        subscription = finding.find(public_id)
+        before = _balances(subscription, now)
         what, wanted = self._wanted(subscription)
-        updates.update(subscription_id=subscription.public_id, addons=wanted, actor=actor, now=now)
-        return what
+        updates.update(subscription_id=public_id, addons=wanted, actor=actor, now=now)
+        after = _balances(subscription, now)
+        return Result(
+            what,
+            [
+                _balance(credit_type, before.get(credit_type, ZERO), balance)
+                for credit_type, balance in after.items()
+                if before.get(credit_type, ZERO) != balance
+            ],
+        )
 
     def _wanted(self, subscription: Subscription) -> tuple[str, list[tuple[str, int]]]:
         """In words, and the whole list of add-ons as it shall be."""
@@ -486,21 +483,48 @@ class Migrating(OfSubscriptions):
 
     at_period_end: bool = False
 
-    def plan(self, subscription: Subscription, now: datetime) -> tuple[str, Preview]:
-        preview = migration.preview(
-            subscription_id=subscription.public_id, at_period_end=self.at_period_end, now=now
-        )
-        return _migrating(subscription, preview), preview
+    @property
+    def goes_together(self) -> bool:
+        return not self.at_period_end
 
-    def change(self, subscription: Subscription, *, actor: Actor, now: datetime) -> str:
-        what, _ = self.plan(subscription, now)
+    def plans(self, rows: Sequence[BulkRow], now: datetime) -> list[Plan]:
+        return self._plans([_subscription(row) for row in rows], now)
+
+    def _plans(self, subscriptions: Sequence[Subscription], now: datetime) -> list[Plan]:
+        moves = migration.moves(subscriptions, at_period_end=self.at_period_end, now=now)
+        effects = {} if self.at_period_end else impacts.of_migration(subscriptions, now)
+        return [
+            move
+            if isinstance(move, DomainError)
+            else Result(_migrating(move), _moved(effects.get(each.pk, [])))
+            for each, move in zip(subscriptions, moves, strict=True)
+        ]
+
+    def do(self, row: BulkRow, reason: str, *, actor: Actor, now: datetime) -> Result:
+        public_id = _subscription(row).public_id
+        finding.lock_customer_of(public_id, now)
+        [plan] = self._plans([finding.find(public_id)], now)
+        if isinstance(plan, DomainError):
+            raise plan
         migration.migrate(
-            subscription_id=subscription.public_id,
-            at_period_end=self.at_period_end,
-            actor=actor,
-            now=now,
+            subscription_id=public_id, at_period_end=self.at_period_end, actor=actor, now=now
         )
-        return what
+        return plan
+
+    def do_several(
+        self, rows: Sequence[BulkRow], *, actor: Actor, now: datetime
+    ) -> Mapping[int, Result]:
+        # Of one customer the first alone: what it gives is what the next one finds.
+        firsts = {row.customer_id: row for row in reversed(rows)}.values()
+        rows_of = {_subscription(row).pk: row for row in firsts}
+        locked = migration.lock_free(list(rows_of), now)
+        planned = {
+            each: plan
+            for each, plan in zip(locked, self._plans(locked, now), strict=True)
+            if isinstance(plan, Result)
+        }
+        migration.migrate_locked(list(planned), actor=actor, now=now)
+        return {rows_of[each.pk].pk: plan for each, plan in planned.items()}
 
 
 DEEDS: Mapping[str, type[Deed]] = {
@@ -533,9 +557,8 @@ def _extending(grant: Grant, expires_at: datetime) -> str:
     return f"“{grant.name}” expires {instant(expires_at)} instead of {instant(grant.expires_at)}"
 
 
-def _migrating(before: Subscription, preview: Preview) -> str:
-    old, new = before.plan_version, preview.subscription.plan_version
-    at = preview.planned.takes_effect_at
+def _migrating(move: Move) -> str:
+    old, new, at = move.before, move.after, move.takes_effect_at
     then = f" on {instant(at)}" if at is not None else ""
     if old.number == new.number:
         return f"{old.name} v{old.number}: add-ons and prices of today{then}"
@@ -556,6 +579,19 @@ def _balance(credit_type: CreditType, before: Decimal, after: Decimal) -> dict[s
         "before": plain(before),
         "after": plain(after),
     }
+
+
+def _moved(effects: Iterable[Effect]) -> list[dict[str, str]]:
+    return [
+        {
+            "credit_type": each.credit_type,
+            "name": each.name,
+            "before": plain(each.balance_before),
+            "after": plain(each.balance_after),
+        }
+        for each in effects
+        if each.balance_before != each.balance_after
+    ]
 
 
 def _balance_of(pool_id: int, now: datetime) -> Decimal:
@@ -596,6 +632,11 @@ def _locked(row: BulkRow, now: datetime) -> tuple[Grant, GrantState]:
     pool = pools.lock(row.grant.pool_id, now).state
     grant = grants.find(row.grant.public_id)
     return grant, _on_paper(grant, pool)
+
+
+def _subscription(row: BulkRow) -> Subscription:
+    assert row.subscription is not None, "the row points at one"
+    return row.subscription
 
 
 def _grouped(pairs: Iterable[tuple[int, Any]]) -> Mapping[int, list[Any]]:

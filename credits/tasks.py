@@ -43,11 +43,22 @@ def _work_on(run: BulkRun, now: datetime, deadline: float) -> int:
         while time.monotonic() < deadline and _look(run, now):
             pass
         return 0
-    worked = runs.work_off(
-        lambda after: bulk.next_rows(run, at_most=runs.BATCH, after=after),
-        lambda row_id: bulk.work(run=run, row_id=row_id, now=now),
-        until=deadline,
-    )
+
+    def next_batch(after: int) -> list[int]:
+        return bulk.next_rows(run, at_most=runs.BATCH, after=after)
+
+    if bulk.goes_together(run):
+        worked = runs.work_off_together(
+            next_batch,
+            lambda row_ids: bulk.work_several(run=run, row_ids=row_ids, now=now),
+            until=deadline,
+        )
+    else:
+        worked = runs.work_off(
+            next_batch,
+            lambda row_id: bulk.work(run=run, row_id=row_id, now=now),
+            until=deadline,
+        )
     if worked.looked_at_all:
         bulk.conclude(run_id=run.pk, now=now)
     return worked.tried

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import prefetch_related_objects
+
 from catalog.models import Package, PackageVersion
 from subscriptions import choices, finding, news, scheduled, terms
 from subscriptions.causes import Cause
@@ -16,7 +18,7 @@ from subscriptions.parts import Parts
 from subscriptions.previews import Planned, Preview, preview_of
 from workspace.actors import Actor
 from workspace.acts import act
-from workspace.errors import Conflict
+from workspace.errors import Conflict, DomainError
 
 
 class NothingToMigrate(Conflict):
@@ -62,7 +64,18 @@ def hold_packages_of(subscription_pks: Collection[int]) -> frozenset[int]:
     return held
 
 
-def having_others(subscription_pks: Collection[int], *, than: Collection[int]) -> set[int]:
+def lock_free(subscription_pks: Collection[int], now: datetime) -> list[Subscription]:
+    """Those of these that nobody else holds, locked after their packages.
+
+    Left out is also who got another package before the lock: that one is not held.
+    """
+    held = hold_packages_of(subscription_pks)
+    locked = finding.lock_free_rows(subscription_pks, now)
+    others = _having_others([each.pk for each in locked], than=held)
+    return [each for each in locked if each.pk not in others]
+
+
+def _having_others(subscription_pks: Collection[int], *, than: Collection[int]) -> set[int]:
     """Which of these have a package that is not among those held."""
     addons = SubscriptionAddon.objects.filter(subscription__in=subscription_pks)
     rows = Subscription.objects.filter(pk__in=subscription_pks)
@@ -75,7 +88,7 @@ def having_others(subscription_pks: Collection[int], *, than: Collection[int]) -
 def migrate_locked(
     locked_subscriptions: Sequence[Subscription], *, actor: Actor, now: datetime
 ) -> dict[int, dict[int, Decimal]]:
-    """As `migrate`, of many whose packages are held; what each was granted, per credit type.
+    """As `migrate`, of those of `lock_free`; what each was granted, per credit type.
 
     A constant number of statements, but a few for each with a scheduled update.
     """
@@ -92,14 +105,36 @@ def preview(*, subscription_id: str, at_period_end: bool = False, now: datetime)
         EndsBefore: it is over before.
     """
     subscription = finding.find(subscription_id)
-    finding.refuse_ended(subscription, now)
     (latest,) = _latest_of([subscription])
-    if not latest.differs:
-        raise NothingToMigrate("It has the latest versions and prices already.")
-    at = _period_end(subscription, now) if at_period_end else None
+    at = _when(latest, at_period_end, now)
     before = terms.at(subscription, now)
     planned = Planned(cause=Cause.MIGRATION, takes_effect_at=at, before=before)
     return preview_of(latest.after, latest.addons, latest.parts().value_rows(), planned)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """From which version of a plan to which, and when; None for at once."""
+
+    before: PackageVersion
+    after: PackageVersion
+    takes_effect_at: datetime | None
+
+
+def moves(
+    subscriptions: Sequence[Subscription], *, at_period_end: bool = False, now: datetime
+) -> list[Move | DomainError]:
+    """Where `migrate` would move each, or why it would not; a constant number of queries."""
+    prefetch_related_objects(subscriptions, "plan_version")
+    found: list[Move | DomainError] = []
+    for latest in _latest_of(subscriptions):
+        try:
+            at = _when(latest, at_period_end, now)
+        except DomainError as refusal:
+            found.append(refusal)
+        else:
+            found.append(Move(latest.before.plan_version, latest.after.plan_version, at))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +244,18 @@ def _waits_to_move(subscription: Subscription) -> bool:
     if subscription.next_update_at is None:
         return False
     return terms.scheduled_update(subscription).kinds == [UpdateKind.MIGRATE_TO_LATEST]
+
+
+def _when(latest: Latest, at_period_end: bool, now: datetime) -> datetime | None:
+    """The instant at which a migration would take effect; None for at once.
+
+    Raises:
+        SubscriptionEnded, NothingToMigrate, EndsBefore: as in `preview`.
+    """
+    finding.refuse_ended(latest.before, now)
+    if not latest.differs:
+        raise NothingToMigrate("It has the latest versions and prices already.")
+    return _period_end(latest.before, now) if at_period_end else None
 
 
 def _period_end(subscription: Subscription, now: datetime) -> datetime:

@@ -347,12 +347,9 @@ def _lock_waiting(
 ) -> list[Subscription]:
     """Those of them that the run may move now, locked; of a migration, with their packages."""
     migrates = run.kind == RolloutKind.MIGRATION
-    held = migration.hold_packages_of(subscription_pks) if migrates else frozenset()
-    locked = finding.lock_free_rows(subscription_pks, now)
+    locked = (migration.lock_free if migrates else finding.lock_free_rows)(subscription_pks, now)
     pks = [each.pk for each in locked]
     wanted = set(waiting(run, now).filter(pk__in=pks).values_list("pk", flat=True))
-    if migrates:  # what somebody chose before the lock is not held
-        wanted -= migration.having_others(pks, than=held)
     return [each for each in locked if each.pk in wanted and each.updated_at <= now]
 
 

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog import archiving
+from catalog.models import CreditType
 from credits import bulk, grants, tasks
 from credits.book import GrantType
 from credits.bulk import Aim
@@ -715,6 +716,73 @@ class TestMigrating:
         assert (row.what, balances(row.planned)) == ("Pro v1 → v2", [("100", "150")])
         assert (balances(row.done), row.changed_since_review) == ([("100", "150")], False)
         assert set(Subscription.objects.values_list("plan_version__number", flat=True)) == {2}
+
+    def behind(self, ai: CreditType, name: str, *customers: Customer) -> list[Subscription]:
+        """Subscriptions to a plan of 100, of which the latest version gives 150."""
+        plan = a_published_plan(name, entitlements=[some_credits(ai, 100)], now=START)
+        found = [a_subscription(customer, plan, now=START) for customer in customers]
+        a_new_version(plan, entitlements=[some_credits(ai, 150)], now=START)
+        return found
+
+    def test_asks_as_much_for_many_as_for_two(self, ai):
+        counts = []
+        for size in (2, 6):
+            customers = [a_customer(now=START) for _ in range(size)]
+            self.behind(ai, f"Of {size}", *customers)
+            run = looked_at(Migrating(), *customers)
+            bulk.start(run_id=run.pk, actor=SUPPORT, now=TOMORROW)
+            run = fresh(run)
+            with CaptureQueriesContext(connection) as sent:
+                bulk.work_several(run=run, row_ids=bulk.next_rows(run, at_most=9), now=TOMORROW)
+            counts.append(len(sent))
+            assert run.rows.filter(outcome=BulkOutcome.SUCCEEDED).count() == size
+
+        # SQLite, which has no network to cross, adds the grants one by one.
+        grants = 4 if connection.vendor == "sqlite" else 0
+        assert counts[1] == counts[0] + grants
+
+    def test_lets_what_a_customer_has_twice_follow_upon_each_other(self, ai, acme):
+        self.behind(ai, "First", acme)
+        self.behind(ai, "Second", acme)
+
+        run = carried_out(looked_at(Migrating(), acme))
+
+        assert [balances(row.done) for row in run.rows.all()] == [
+            [("200", "250")],
+            [("250", "300")],
+        ]
+        assert [row.changed_since_review for row in run.rows.all()] == [False, True]
+        assert Pool.objects.get(customer=acme).balance == 300
+
+    def test_says_of_each_what_changed_since_the_dry_run(self, ai, acme, globex):
+        initech = a_customer("Initech", now=START)
+        _, ended, _ = self.behind(ai, "Pro", acme, globex, initech)
+        run = looked_at(Migrating(), acme, globex, initech)
+        cancellation.cancel(
+            subscription_id=ended.public_id, time="IMMEDIATE", actor=SYSTEM, now=START
+        )
+        consumed(Pool.objects.get(customer=initech), 30, now=START)
+
+        run = carried_out(run)
+
+        assert run.status == BulkStatus.PARTIALLY_FAILED
+        assert outcomes(run) == [BulkOutcome.SUCCEEDED, BulkOutcome.FAILED, BulkOutcome.SUCCEEDED]
+        same, over, other = run.rows.all()
+        assert (balances(same.done), same.changed_since_review) == ([("100", "150")], False)
+        assert over.message.endswith("has ended.")
+        assert (balances(other.done), other.changed_since_review) == ([("70", "120")], True)
+
+    def test_goes_one_by_one_where_a_batch_fails(self, ai, acme, globex, monkeypatch):
+        self.behind(ai, "Pro", acme, globex)
+        run = looked_at(Migrating(), acme, globex)
+        failing = mock.Mock(side_effect=ZeroDivisionError)
+        monkeypatch.setattr("subscriptions.migration.migrate_locked", failing)
+
+        run = carried_out(run)
+
+        assert failing.called
+        assert [balances(row.done) for row in run.rows.all()] == [[("100", "150")]] * 2
+        assert run.status == BulkStatus.COMPLETED
 
     def test_waits_for_the_end_of_each_billing_period(self, ai, acme, globex):
         """R10, R13: no balance moves before."""
