@@ -32,7 +32,7 @@ from credits.book import GrantType
 from credits.consumption import Demand
 from credits.events import Event
 from credits.grants import Gift
-from subscriptions import customers, provisioning
+from subscriptions import journeys, provisioning
 from workspace.actors import SYSTEM
 
 DAYS = 150
@@ -272,7 +272,7 @@ def _live(
 ) -> None:
     """One customer's life: subscribe, use a little every day, be given something."""
     joined = (now - timedelta(days=account.since_days)).replace(minute=0, second=0, microsecond=0)
-    customers.create(
+    journeys.begin(
         public_id=account.public_id,
         name=account.name,
         email=f"billing@{account.public_id}.example",

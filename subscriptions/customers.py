@@ -120,8 +120,7 @@ def lock(public_id: str) -> Customer:
     return customer
 
 
-@act
-def create(
+def add(
     *,
     public_id: str,
     integrations: Sequence[Link] = (),
@@ -129,7 +128,7 @@ def create(
     now: datetime,
     **fields: Unpack[CustomerFields],
 ) -> Customer:
-    """Add a customer.
+    """Add a customer, as a step of a verb.
 
     Raises:
         InvalidField: a text is too long, no address is an address, or two links go through
@@ -159,7 +158,7 @@ def update(
 
     Raises:
         UnknownCustomer: there is none.
-        InvalidField: as in `create`.
+        InvalidField: as in `add`.
     """
     customer = lock(customer_id)
     changed = changed_fields(customer, changes)

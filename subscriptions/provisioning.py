@@ -93,13 +93,19 @@ def start(*, actor: Actor, now: datetime, **order: Unpack[Order]) -> Subscriptio
         InvalidCoupon: there is none of that ID, or it is archived.
         Whatever `choices` refuses of add-ons, values and billing period.
     """
-    customer = customers.lock(order["customer_id"])
-    drawn = _draw_up(customer, order, now)
+    return start_locked(customers.lock(order["customer_id"]), order, actor=actor, now=now)
+
+
+def start_locked(
+    locked_customer: Customer, order: Order, *, actor: Actor, now: datetime
+) -> Subscription:
+    """As `start`, of a customer who is locked, or is new and seen by nobody yet."""
+    drawn = _draw_up(locked_customer, order, now)
     subscription = drawn.subscription
     resource_id = order.get("resource_id")
     if resource_id is not None:
         subscription.resource = customers.resource(
-            locked_customer=customer, public_id=resource_id, now=now
+            locked_customer=locked_customer, public_id=resource_id, now=now
         )
     exclusivity.check(subscription)
     store_new(

@@ -40,7 +40,7 @@ from catalog.models import (
 )
 from catalog.prices import NewMapping
 from catalog.publishing import Audience
-from subscriptions import customers, entities, provisioning
+from subscriptions import customers, entities, journeys, provisioning
 from subscriptions.entities import EntityTerms, TypeTerms
 from subscriptions.models import Customer, Entity, EntityType, Resource, Subscription
 from workspace.actors import SYSTEM
@@ -296,8 +296,8 @@ def _fill(
 def a_customer(
     name: str = "Acme", *, public_id: str = "", now: datetime = NOW, **fields: Any
 ) -> Customer:
-    """A customer without subscriptions."""
-    return customers.create(
+    """A customer; without subscriptions, unless a product lets new customers begin with one."""
+    return journeys.begin(
         public_id=public_id or an_id(name), name=name, actor=SYSTEM, now=now, **fields
     )
 

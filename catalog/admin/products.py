@@ -71,7 +71,12 @@ class DuplicateForm(DialogForm):
 class JourneyForm(DialogForm):
     """How customers begin, change and end (R4). Not retroactive."""
 
-    start_setup = forms.ChoiceField(label="A new customer", choices=StartSetup.choices)
+    start_setup = forms.ChoiceField(
+        label="A new customer",
+        choices=StartSetup.choices,
+        help_text="Begins with the plan when they are created, unless they have one subscription "
+        "per resource or are imported.",
+    )
     start_plan = forms.ModelChoiceField(Package.objects.none(), label="Plan", required=False)
     usage_reset = forms.ChoiceField(
         label="Credits at a plan change",

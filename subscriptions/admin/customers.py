@@ -15,7 +15,7 @@ from unfold.decorators import display
 from catalog.admin.fields import Line, an_id_field
 from catalog.admin.lists import ActiveFilter, code, names
 from catalog.models import Currency, Package
-from subscriptions import customers, promotions, searching
+from subscriptions import customers, journeys, promotions, searching
 from subscriptions.admin import words
 from subscriptions.admin.choosing import ChosenForBulk
 from subscriptions.admin.filters import PlanFilter
@@ -83,7 +83,7 @@ class AddCustomer(DialogPage):
 
     def act(self, form: Any, actor: Actor, now: datetime) -> str:
         """Create them."""
-        self.created = customers.create(**form.cleaned_data, actor=actor, now=now)
+        self.created = journeys.begin(**form.cleaned_data, actor=actor, now=now)
         return f"{self.created} is created."
 
     def back_url(self) -> str:

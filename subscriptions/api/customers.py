@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from catalog.api.base import Whole
-from subscriptions import customer_imports, customers, payment_methods
+from subscriptions import customer_imports, customers, journeys, payment_methods
 from subscriptions.customer_imports import MOST_AT_ONCE, Arrival
 from subscriptions.customers import Link
 from subscriptions.models import Customer, CustomerIntegration, Resource, Vendor
@@ -349,7 +349,7 @@ class CustomersView(ApiView):
     @speaks(body=NewCustomer, answer=CustomerAnswer, status=201)
     def post(self, request: Request) -> Response:
         """Create a customer."""
-        customer = customers.create(**self.read_body(), actor=self.actor, now=self.now)
+        customer = journeys.begin(**self.read_body(), actor=self.actor, now=self.now)
         return self.answer(CustomerAnswer(customer).data)
 
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from catalog.checking import IdTaken, InvalidField
-from subscriptions import customers
+from subscriptions import customers, journeys
 from subscriptions.customers import UnknownCustomer
 from subscriptions.models import CancelReason, Customer, Resource, Status, Subscription
 from tests.builders import NOW, a_customer, a_product, a_published_plan, a_resource, a_subscription
@@ -37,7 +37,7 @@ class TestCreate:
     def test_refuses_what_is_no_id(self, public_id: str):
         """R1."""
         with pytest.raises(InvalidField):
-            customers.create(public_id=public_id, actor=SYSTEM, now=NOW)
+            journeys.begin(public_id=public_id, actor=SYSTEM, now=NOW)
 
         assert not Customer.objects.exists()
 

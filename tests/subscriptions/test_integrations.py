@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from catalog.checking import InvalidField
-from subscriptions import customers, integrations
+from subscriptions import integrations, journeys
 from subscriptions.customers import Link, UnknownCustomer
 from subscriptions.integrations import AlreadyLinked, UnknownIntegration
 from subscriptions.models import Customer, CustomerIntegration
@@ -129,6 +129,6 @@ class TestUnlink:
 class TestReplacing:
     def test_refuses_two_records_in_one_integration(self):
         with pytest.raises(InvalidField, match="one record in each"):
-            customers.create(public_id="acme", integrations=[STRIPE, STRIPE], actor=SYSTEM, now=NOW)
+            journeys.begin(public_id="acme", integrations=[STRIPE, STRIPE], actor=SYSTEM, now=NOW)
 
         assert not Customer.objects.exists()

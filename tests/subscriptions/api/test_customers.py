@@ -2,10 +2,13 @@ from datetime import timedelta
 
 import pytest
 
+from catalog import products
+from catalog.models.products import StartSetup
 from subscriptions.customers import Link
 from subscriptions.models import Customer, Status, Subscription
-from tests.builders import NOW, a_customer, a_resource, a_subscription
+from tests.builders import NOW, a_customer, a_published_plan, a_resource, a_subscription
 from workspace import activity
+from workspace.actors import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +42,19 @@ class TestProvision:
         assert (data["integrations"], data["metadata"]) == ([], {})
         assert data["createdAt"].endswith("Z")
         assert Customer.objects.get().public_id == "acme"
+
+    def test_begins_with_what_a_product_gives_to_new_customers(self, caller):
+        """R4; who is imported brings what they have."""
+        plan = a_published_plan(pricing_type="FREE")
+        settings = {"start_setup": StartSetup.FREE_PLAN, "start_plan": plan}
+        products.update(product_id=plan.product_id, **settings, actor=SYSTEM, now=NOW)
+        row = {"id": "globex", "name": None, "email": None}
+
+        caller.post("/api/v1/customers", {"id": "acme"})
+        caller.post("/api/v1/customers/import", {"customers": [row]})
+
+        assert Customer.objects.count() == 2
+        assert Subscription.objects.get().customer.public_id == "acme"
 
     def test_gives_back_everything_it_was_told(self, caller):
         told = {
