@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
-from credits.admin.drawing import GRID_LINES, HEIGHT, WIDTH, Mark, ceiling, coordinate
+from credits.admin.drawing import (
+    GRID_LINES,
+    HEIGHT,
+    MONTH_FORMAT,
+    WIDTH,
+    Mark,
+    ceiling,
+    coordinate,
+)
 from credits.forecast import Forecast
 from subscriptions import periods
 from workspace.templatetags.stipend import credits as in_digits
@@ -79,7 +87,7 @@ def _months(first: Forecast, scale: "_Scale") -> list[Mark]:
     """A label where every second month begins."""
     midnight = first.since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     starts = [periods.boundary(midnight, number) for number in range(1, MONTHS + 1, 2)]
-    return [Mark(f"{at:%b %y}", scale.percent(at)) for at in starts if at <= first.until]
+    return [Mark(format(at, MONTH_FORMAT), scale.percent(at)) for at in starts if at <= first.until]
 
 
 class _Scale:

@@ -15,6 +15,8 @@ GAP = Decimal("0.28")
 GRID_LINES = 4
 MOST_LABELS = 8
 DAYS_OF_A_WEEK = 7
+MONTH_FORMAT = "%b ’%y"
+"""As a label: "Dec 26" would be a day."""
 NICE = [Decimal(tenths) / 10 for tenths in (10, 12, 16, 20, 24, 32, 40, 60, 80, 100)]
 
 
@@ -149,7 +151,7 @@ def _step_marks(use: UsageOverTime) -> list[Mark]:
     many = len(use.steps)
     every = int((Decimal(many) / MOST_LABELS).to_integral_value(ROUND_CEILING))
     day_format = "%a %-d" if many <= DAYS_OF_A_WEEK else "%-d %b"
-    formats = {Step.HOUR: "%H:%M", Step.DAY: day_format, Step.MONTH: "%b %y"}
+    formats = {Step.HOUR: "%H:%M", Step.DAY: day_format, Step.MONTH: MONTH_FORMAT}
     return [
         Mark(
             format(at, formats[use.step]),

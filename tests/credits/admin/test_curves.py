@@ -51,8 +51,8 @@ class TestDraw:
         drawing = curves.draw({"Live catalog": a_forecast(1)})
 
         assert [(step.text, step.at) for step in drawing.steps] == [
-            ("Feb 26", "31"),
-            ("Apr 26", "90"),
+            ("Feb ’26", "31"),
+            ("Apr ’26", "90"),
         ]
 
     def test_draws_a_pool_without_anything(self):
