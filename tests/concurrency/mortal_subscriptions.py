@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from catalog.models import CreditType, Package, Product
-from catalog.models.products import UsageReset
+from catalog.models.products import CancellationTime, UsageReset
 from catalog.publishing import Audience
 from credits import resets
 from credits.models import Pool
 from subscriptions import (
+    cancellation,
     customer_imports,
     provisioning,
     rollout,
@@ -134,6 +135,18 @@ def change_plan(
 
 def schedule(subscription_id: str, plan_id: str, addon_id: str) -> None:
     change_plan(subscription_id, plan_id, addon_id, When.END_OF_BILLING_PERIOD)
+
+
+def cancel(subscription_id: str, plan_id: str, addon_id: str) -> None:
+    """At once: what it gave is taken away."""
+    as_a_request(
+        lambda: cancellation.cancel(
+            subscription_id=subscription_id,
+            time=CancellationTime.IMMEDIATE,
+            actor=SYSTEM,
+            now=MID_JANUARY + HOUR,
+        )
+    )
 
 
 def an_update_that_is_due() -> Arguments:
@@ -290,6 +303,7 @@ VERBS = {
     "start": Verb(a_plan_and_an_addon, start),
     "change plan": Verb(a_subscription_in_use, change_plan),
     "schedule": Verb(a_subscription_in_use, schedule),
+    "cancel": Verb(a_subscription_in_use, cancel),
     "scheduled update": Verb(an_update_that_is_due, come_due),
     "transfer": Verb(a_subscription_of_a_resource, move_to_another_resource),
     "delegate": Verb(a_subscription_and_who_pays, delegate),

@@ -1,6 +1,7 @@
 """The verbs that must survive a crash, each with something to do in every table it writes."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -94,6 +95,31 @@ def void(grant_id: str) -> None:
         lambda: grants.void(
             grant_id=UUID(grant_id), reason="A mistake", actor=SYSTEM, now=MID_JANUARY
         )
+    )
+
+
+def edit(grant_id: str) -> None:
+    """What is left of it expires sooner, and is burned later."""
+    terms = replace(grants.edit_of(grants.find(grant_id), expires_at=FEBRUARY), priority=20)
+    as_a_request(
+        lambda: grants.edit(
+            grant_id=UUID(grant_id), edit=terms, reason="Agreed", actor=SYSTEM, now=MID_JANUARY
+        )
+    )
+
+
+def a_grant_to_be_paid() -> Arguments:
+    """What the pool owes is settled with it."""
+    pool = a_pool(now=JANUARY)
+    consumed(pool, 30, now=JANUARY)
+    gift = Gift(GrantType.PAID, Decimal(100), "Top-up", payment_pending=True)
+    grant = grants.grant(pool_id=pool.pk, gift=gift, actor=SYSTEM, now=JANUARY)
+    return {"grant_id": str(grant.public_id)}
+
+
+def confirm_payment(grant_id: str) -> None:
+    as_a_request(
+        lambda: grants.confirm_payment(grant_id=UUID(grant_id), actor=SYSTEM, now=MID_JANUARY)
     )
 
 
@@ -191,6 +217,8 @@ VERBS = {
     "consume what is there": Verb(a_pool_with_a_topup, consume),
     "grant": Verb(a_pool_that_owes, grant),
     "void": Verb(a_grant_in_use, void),
+    "edit": Verb(a_grant_in_use, edit),
+    "confirm payment": Verb(a_grant_to_be_paid, confirm_payment),
     "sweep": Verb(due_pools, sweep),
     "events": Verb(a_customer_who_pays_for_images, report),
     "usage": Verb(two_customers_who_count_images, report_totals),
