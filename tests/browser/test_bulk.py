@@ -223,8 +223,6 @@ class TestBulkChange:
         fill_in_a_gift(support)
 
         assert findings(page) == []
-        # A busy machine was seen to be two pixels too wide for a moment.
-        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
 
 
 def balances() -> list[Decimal]:

@@ -69,7 +69,6 @@ class TestCreditScreens:
         for address in addresses(pool):
             page.goto(address)
             page.wait_for_load_state("networkidle")
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
             assert findings(page) == [], address
 
     def test_show_a_pool_as_soon_as_it_is_picked(self, page: Page, pool: Pool) -> None:

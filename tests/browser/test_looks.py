@@ -38,7 +38,7 @@ class TestScreens:
         """All there are: every page that a link leads to, and no page without a link."""
         person = Person(page)
         page.goto("/admin/login/")
-        faults = {"sign-in": faults_of(page)}
+        faults = {"sign-in": findings(page)}
         person.sign_in()
         page.route("**/again.js", lambda route: route.fulfill(body=""))  # it would reload
         scout = signed_in(person)
@@ -47,7 +47,7 @@ class TestScreens:
         for screen in walk.each_once(scout):
             names.add(screen.name)
             page.goto(screen.address)
-            faults[screen.address] = faults_of(page)
+            faults[screen.address] = findings(page)
 
         assert {address: found for address, found in faults.items() if found} == {}
         assert len(names) > 140
@@ -71,7 +71,7 @@ class TestScreens:
             if screen.name.endswith("_changelist") and 'id="result_list"' not in screen.html:
                 page.goto(screen.address)
                 expect(page.locator(".cx-empty")).to_be_visible()
-                assert faults_of(page) == [], screen.address
+                assert findings(page) == [], screen.address
 
     def test_show_people_who_may_only_read_nothing_to_press(self, page: Page, shop: Shop) -> None:
         person = Person(page)
@@ -138,17 +138,6 @@ class TestForms:
 
         expect(page.get_by_role("heading", name="New credit type")).to_be_visible()
         assert not CreditType.objects.exists()
-
-
-def faults_of(page: Page) -> list[str]:
-    """What is wrong with the look of the page."""
-    faults = findings(page)
-    width, room = page.evaluate(
-        "[document.scrollingElement.scrollWidth, document.scrollingElement.clientWidth]"
-    )
-    if width > room:
-        faults.append(f"scrolls sideways: {width} of {room}")
-    return faults
 
 
 # They are posted because they are recorded; they change nothing.
