@@ -152,8 +152,9 @@ class Subscriber:
         )
         return self.lines()
 
-    def hold(self, now: datetime, *addons: tuple[Package, int]) -> list[Line]:
-        return self.update(now, addons=[(addon.public_id, quantity) for addon, quantity in addons])
+    def hold(self, now: datetime, *addons: tuple[Package, int], **options: Any) -> list[Line]:
+        held = [(addon.public_id, quantity) for addon, quantity in addons]
+        return self.update(now, addons=held, **options)
 
     def change(self, now: datetime, plan: Package, **options: Any) -> list[Line]:
         self.lines()
@@ -852,6 +853,36 @@ class TestApplyToScheduledUpdates:
         assert customer.balance(LATE_JANUARY) == 100
         assert customer.balance(FEBRUARY) == 300
         assert customer.balance(MARCH) == 0
+
+    @pytest.mark.parametrize(
+        ("usage_reset", "balance"), [(UsageReset.ALWAYS_RESET, 500), (UsageReset.NEVER_RESET, 440)]
+    )
+    def test_foresees_what_the_setting_says(self, usage_reset, balance):
+        """R31: within the period of the credits, a year."""
+        product = a_product(usage_reset=usage_reset, now=JANUARY)
+        market = Market(product, a_credit_type(now=JANUARY))
+        customer = Subscriber(market.plan(100, cadence=Cadence.YEAR))
+        customer.use(60, MID_JANUARY)
+
+        large = market.plan(500, cadence=Cadence.YEAR)
+        customer.change(LATE_JANUARY, large, when=When.END_OF_BILLING_PERIOD)
+
+        assert customer.balance(FEBRUARY - MOMENT) == 40
+        assert customer.balance(FEBRUARY) == balance
+
+    def test_keeps_a_removal_for_the_reset(self, market):
+        """R14: the credits were for the year, which an add-on does not end."""
+        addon = market.increment(10)
+        plan = market.plan(5000, cadence=Cadence.YEAR, addons=[addon])
+        customer = Subscriber(plan)
+        market.publish(plan, None, MID_JANUARY)
+        customer.migrate(MID_JANUARY)
+
+        customer.hold(LATE_JANUARY, (addon, 1), when=When.END_OF_BILLING_PERIOD)
+
+        assert customer.balance(FEBRUARY - MOMENT) == 5000
+        assert customer.balance(FEBRUARY) == 5010
+        assert customer.balance(NEXT_YEAR) == 10
 
     def test_follows_what_has_taken_effect_and_is_not_written_down(self, market):
         """R18."""
