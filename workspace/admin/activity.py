@@ -1,21 +1,57 @@
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from workspace.admin.base import ReadOnly, WorkspaceAdmin
+from workspace import activity
+from workspace.admin.base import ObjectPage, ReadOnly, WorkspaceAdmin
 from workspace.admin.home import visible_activity
 from workspace.models import Activity
 from workspace.templatetags.stipend import exact_instant
+
+KNOWN_BY = ("public_id", "lookup", "pk")
+"""By which of these an object is remembered, the first that it has."""
+
+
+class SubjectPage(ObjectPage):
+    """Leads to what an entry is about, which is looked for only when somebody asks."""
+
+    name = "object"
+    object: Activity
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Go there, or say that there is nowhere to go."""
+        address = page_of(self.object.subject_kind, self.object.subject_id)
+        if address is None:
+            messages.error(request, "What this is about has no page, or is not there any more.")
+            address = self.model_admin.object_url(self.object)
+        return HttpResponseRedirect(address)
+
+
+def page_of(kind: str, subject_id: str) -> str | None:
+    """The address of what is remembered under this kind and id (see `activity.subject_of`)."""
+    for model, model_admin in admin.site._registry.items():
+        kinds = {str(model._meta.model_name), str(model._meta.verbose_name).replace(" ", "_")}
+        if kind not in kinds or not isinstance(model_admin, WorkspaceAdmin):
+            continue
+        fields = {"pk", *(field.name for field in model._meta.get_fields())}
+        known_by = next(name for name in KNOWN_BY if name in fields)
+        if known_by == "pk" and not (subject_id.isascii() and subject_id.isdigit()):
+            continue
+        for found in model._default_manager.filter(**{known_by: subject_id}).order_by("-pk"):
+            if activity.subject_of(found) == (kind, subject_id):
+                return model_admin.object_url(found)
+    return None
 
 
 @admin.register(Activity)
 class ActivityAdmin(ReadOnly, WorkspaceAdmin):
     """Everything that happened, newest first; for reading only (X20)."""
 
+    pages = [SubjectPage]
     list_display = ["event", "time", "subject_kind", "subject_id", "actor_name", "customer"]
     list_filter = ["actor_kind"]
     search_fields = ["=event", "=subject_id", "=customer", "=trace_id"]

@@ -1,9 +1,11 @@
 import pytest
 
+from tests.builders import a_customer, a_plan
+from tests.workspace.admin.conftest import words
 from tests.workspace.builders import NOW, a_key
 from workspace import activity
 from workspace.actors import SYSTEM
-from workspace.models import Activity, Role
+from workspace.models import Activity, ApiKey, Role
 
 LIST = "/admin/workspace/activity/"
 
@@ -52,3 +54,38 @@ class TestActivityAdmin:
     def test_counts_nothing(self, entry, administrator, django_assert_num_queries):
         with django_assert_num_queries(3):  # session, person, rows
             administrator.get(LIST)
+
+
+@pytest.mark.django_db
+class TestSubjectPage:
+    def about(self, subject) -> str:
+        activity.record("something.happened", subject=subject, actor=SYSTEM, now=NOW)
+        entry = Activity.objects.newest_first()[0]
+        return f"{LIST}{entry.pk}/object/"
+
+    def test_leads_to_what_an_entry_is_about(self, administrator):
+        a_key()
+        customer, plan, key = a_customer(), a_plan(), ApiKey.objects.get()
+
+        for subject, address in (
+            (customer, f"subscriptions/customer/{customer.pk}"),
+            (plan, f"catalog/plan/{plan.pk}"),
+            (key, f"workspace/apikey/{key.pk}"),
+            (administrator.user, f"workspace/user/{administrator.user.pk}"),
+        ):
+            answer = administrator.get(self.about(subject))
+            assert answer.headers["Location"] == f"/admin/{address}/change/"
+
+    @pytest.mark.parametrize(
+        "subject",
+        [("catalog", "catalog"), ("customer", "gone"), ("user", "unknown"), ("user", "7" * 30)],
+    )
+    def test_says_where_there_is_nothing(self, administrator, subject):
+        answer = administrator.get(self.about(subject), follow=True)
+
+        assert words(answer) == ["What this is about has no page, or is not there any more."]
+
+    def test_is_linked_where_an_object_is_named(self, administrator):
+        address = self.about(a_customer())
+
+        assert f'href="{address}"' in administrator.get("/admin/").text
