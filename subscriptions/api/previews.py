@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from catalog.models import BillingModel, BillingPeriod
-from subscriptions import finding, previews, provisioning, updates
+from catalog.models import BillingModel, BillingPeriod, Coupon
+from subscriptions import discounts, finding, previews, provisioning, updates
 from subscriptions.api import orders
 from subscriptions.api.answers import AddonLineShape
 from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY
@@ -64,7 +64,7 @@ class PreviewBody(CamelMixin, serializers.Serializer[Any]):
     schedule_strategy = ChoiceField(list(updates.When), required=False)
     start_date = UtcDateTimeField(required=False)
     trial_override_configuration = orders.TrialOverrideBody(required=False)
-    applied_coupon = orders.NotYet()
+    applied_coupon = orders.AppliedCouponBody(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Leave out what is wanted 0 times; count units by either name."""
@@ -97,22 +97,30 @@ class InvoiceLineShape(TypedDict):
 
 
 class DiscountShape(TypedDict):
-    """What a discount would take off. None is computed here."""
+    """What a coupon would take off."""
 
     amount: Decimal
     currency: Currency
     description: str
 
 
+class DiscountDetailsShape(TypedDict):
+    """The coupon: a percentage, or an amount in the currency of the invoice."""
+
+    code: str
+    fixedAmount: Decimal | None
+    percentage: Decimal | None
+
+
 class InvoiceShape(TypedDict):
-    """What an invoice would hold: prices paid ahead, before taxes and discounts."""
+    """What an invoice would hold: prices paid ahead, less what a coupon takes off; no taxes."""
 
     subTotal: Decimal
     total: Decimal
     billingPeriodRange: PeriodShape
     currency: Currency | None
-    discount: None
-    discountDetails: None
+    discount: Decimal | None
+    discountDetails: DiscountDetailsShape | None
     discounts: list[DiscountShape]
     lines: list[InvoiceLineShape]
     tax: None
@@ -160,26 +168,37 @@ class PreviewView(ApiView):
         changes = orders.plan_change_of(body, self.now) if held is not None else None
         if held is None or changes is None:
             preview = provisioning.preview(**orders.order_of(body, self.now), now=self.now)
-            return self.answer(_shown(preview, None, self.now))
+            return self.answer(_shown(preview, None, self._coupon(preview, body), self.now))
         preview = updates.preview(
             subscription_id=held.public_id,
             when=body.get("schedule_strategy"),
             now=self.now,
             **changes,
         )
-        return self.answer(_shown(preview, held, self.now))
+        return self.answer(_shown(preview, held, self._coupon(preview, body), self.now))
+
+    def _coupon(self, preview: Preview, body: dict[str, Any]) -> Coupon | None:
+        at = _takes_effect_at(preview, self.now)
+        wanted = orders.discount_of(body)
+        return discounts.previewed(preview.subscription, wanted, at=at, now=self.now)
 
 
-def _shown(preview: Preview, held: Subscription | None, now: datetime) -> PreviewShape:
+def _takes_effect_at(preview: Preview, now: datetime) -> datetime:
+    return preview.planned.takes_effect_at or max(now, preview.subscription.started_at)
+
+
+def _shown(
+    preview: Preview, held: Subscription | None, coupon: Coupon | None, now: datetime
+) -> PreviewShape:
     subscription = preview.subscription
-    at = preview.planned.takes_effect_at or max(now, subscription.started_at)
+    at = _takes_effect_at(preview, now)
     start, end = finding.billing_period_at(subscription, at)
     period: PeriodShape = {"start": wire_instant(start), "end": wire_instant(end)}
     lines = list(_lines(preview))
     is_due = held is None and subscription.status_at(now) == Status.ACTIVE
     return {
-        "immediateInvoice": _invoice(lines if is_due else [], lines, period),
-        "recurringInvoice": _invoice(lines, lines, period),
+        "immediateInvoice": _invoice(lines if is_due else [], lines, coupon, period),
+        "recurringInvoice": _invoice(lines, lines, coupon, period),
         "billingPeriodRange": period,
         "freeItems": _free_items(preview),
         "hasScheduledUpdates": held is not None and held.next_update_at is not None,
@@ -215,17 +234,34 @@ def _lines(preview: Preview) -> Iterable[InvoiceLineShape]:
 
 
 def _invoice(
-    lines: list[InvoiceLineShape], all_lines: list[InvoiceLineShape], period: PeriodShape
+    lines: list[InvoiceLineShape],
+    all_lines: list[InvoiceLineShape],
+    coupon: Coupon | None,
+    period: PeriodShape,
 ) -> InvoiceShape:
     total = sum((line["subTotal"] for line in lines), Decimal(0))
+    currency = next((line["currency"] for line in all_lines), None)
+    taken_off = Decimal(0)
+    details: DiscountDetailsShape | None = None
+    if coupon is not None and currency is not None:
+        taken_off = discounts.taken_off(coupon, total, currency.upper())
+        details = {
+            "code": coupon.public_id,
+            "fixedAmount": coupon.amounts.get(currency.upper()),
+            "percentage": coupon.percent_off,
+        }
     return {
         "subTotal": total,
-        "total": total,
+        "total": total - taken_off,
         "billingPeriodRange": period,
-        "currency": next((line["currency"] for line in all_lines), None),
-        "discount": None,
-        "discountDetails": None,
-        "discounts": [],
+        "currency": currency,
+        "discount": taken_off if details else None,
+        "discountDetails": details,
+        "discounts": (
+            [{"amount": taken_off, "currency": currency, "description": coupon.name}]
+            if coupon is not None and currency is not None
+            else []
+        ),
         "lines": lines,
         "tax": None,
     }

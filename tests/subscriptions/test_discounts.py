@@ -1,10 +1,11 @@
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
 
 from catalog.archiving import archive_coupon
-from subscriptions import updates
+from subscriptions import discounts, updates
 from subscriptions.discounts import Discount, InvalidCoupon
 from subscriptions.models import DiscountStatus, Subscription, SubscriptionCoupon
 from tests.builders import NOW, a_coupon, a_subscription
@@ -143,3 +144,42 @@ class TestStatusAt:
         assert row.status_at(LATER) == DiscountStatus.REMOVED
         row.removed_at = LATER
         assert row.status_at(LATER) == DiscountStatus.EXPIRED
+
+
+class TestPreviewed:
+    def test_is_the_coupon_that_there_is_unless_another_is_asked_for(self):
+        launch, autumn = a_coupon(public_id="launch"), a_coupon(public_id="autumn")
+        subscription = a_subscription(coupon=Discount("launch"))
+
+        held = discounts.previewed(subscription, None, at=LATER, now=NOW)
+        asked = discounts.previewed(subscription, Discount("autumn"), at=LATER, now=NOW)
+
+        assert (held, asked) == (launch, autumn)
+        assert statuses(NOW) == [("launch", "ACTIVE")]
+
+    def test_is_none_that_is_over_or_yet_to_come(self):
+        a_coupon(public_id="launch", duration_in_months=1)
+        a_coupon(public_id="autumn")
+        subscription = a_subscription(coupon=Discount("launch"))
+
+        over = discounts.previewed(subscription, None, at=LATER, now=NOW)
+        to_come = discounts.previewed(subscription, Discount("autumn", LATER), at=NOW, now=NOW)
+
+        assert (over, to_come) == (None, None)
+
+
+class TestTakenOff:
+    @pytest.mark.parametrize(
+        ("total", "currency", "off"),
+        [("49", "USD", "5.5"), ("3", "USD", "3"), ("49", "EUR", "0")],
+    )
+    def test_is_the_amount_in_the_currency_and_no_more_than_all(self, total, currency, off):
+        coupon = a_coupon(amounts_off={"USD": Decimal("5.5")})
+
+        assert discounts.taken_off(coupon, Decimal(total), currency) == Decimal(off)
+
+    @pytest.mark.parametrize(("total", "off"), [("49", "6.13"), ("0.04", "0.01"), ("0", "0")])
+    def test_is_the_share_in_whole_hundredths(self, total, off):
+        coupon = a_coupon(percent_off="12.5")
+
+        assert discounts.taken_off(coupon, Decimal(total), "USD") == Decimal(off)

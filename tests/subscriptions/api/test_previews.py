@@ -8,8 +8,9 @@ import pytest
 from catalog.models import Behaviour
 from catalog.models.products import UsageReset
 from credits.models import Grant, Pool
-from subscriptions.models import ScheduledUpdate, Subscription
+from subscriptions.models import ScheduledUpdate, Subscription, SubscriptionCoupon
 from tests.builders import (
+    a_coupon,
     a_credit_type,
     a_product,
     a_published_addon,
@@ -92,6 +93,39 @@ class TestOfANewSubscription:
         assert said["credits"][0]["takesEffectAt"] == "2026-01-10T10:00:00.000Z"
         assert said["credits"][0]["balanceAfter"] == 100
 
+    def test_takes_off_what_the_coupon_does(self, story):
+        plan, _, _ = a_catalog(100)
+        coupon = a_coupon("Launch offer", percent_off="12.5")
+        story.customer()
+
+        said = preview(story, plan, appliedCoupon={"couponId": coupon.public_id})
+
+        invoice = said["immediateInvoice"]
+        assert (invoice["subTotal"], invoice["discount"], invoice["total"]) == (
+            49,
+            Decimal("6.13"),
+            Decimal("42.87"),
+        )
+        assert said["recurringInvoice"]["total"] == Decimal("42.87")
+        assert invoice["discountDetails"] == {
+            "code": coupon.public_id,
+            "fixedAmount": None,
+            "percentage": 12.5,
+        }
+        assert invoice["discounts"] == [
+            {"amount": Decimal("6.13"), "currency": "usd", "description": "Launch offer"}
+        ]
+        assert not SubscriptionCoupon.objects.exists()
+
+    def test_knows_no_coupon_that_is_not_there(self, story):
+        plan, _, _ = a_catalog(100)
+        story.customer()
+        body = {"customerId": "acme", "planId": plan.public_id, "appliedCoupon": {"couponId": "x"}}
+
+        answer = story.post("subscriptions/preview", body)
+
+        assert (answer.status, answer.body["code"]) == (400, "InvalidCoupon")
+
     def test_leaves_out_what_is_wanted_0_times(self, story):
         plan, [addon], _ = a_catalog(100, (50, Behaviour.INCREMENT))
         story.customer()
@@ -121,6 +155,16 @@ def a_ladder(usage_reset: str) -> tuple[Any, Any, Any]:
 
 
 class TestOfAChange:
+    def test_takes_off_what_the_coupon_of_the_subscription_does(self, story):
+        small, large, _ = a_ladder(UsageReset.ALWAYS_RESET)
+        coupon = a_coupon(amounts_off={"USD": Decimal(15)})
+        story.subscribe(small, appliedCoupon={"couponId": coupon.public_id})
+
+        invoice = preview(story, large)["recurringInvoice"]
+
+        assert (invoice["subTotal"], invoice["discount"], invoice["total"]) == (40, 15, 25)
+        assert invoice["discountDetails"]["fixedAmount"] == 15
+
     @pytest.mark.parametrize(
         ("usage_reset", "after"), [(UsageReset.ALWAYS_RESET, 500), (UsageReset.NEVER_RESET, 440)]
     )
