@@ -292,6 +292,48 @@ def choose_values(
     return [room.row(value) for value in wanted]
 
 
+def check_units(
+    plan_version: PackageVersion,
+    addons: Sequence[SubscriptionAddon],
+    chosen: Sequence[Value],
+) -> None:
+    """Refuse fewer or more units of a feature than any price of it sells; 0 is none.
+
+    What was chosen earlier is not asked about: prices may have changed since.
+
+    Raises:
+        InvalidValue: naming the feature.
+    """
+    units = {
+        value.feature_id: value.usage_limit
+        for value in chosen
+        if isinstance(value, FeatureValue) and value.usage_limit
+    }
+    if not units:
+        return
+    versions = [plan_version.pk, *(row.version_id for row in addons)]
+    sold = Charge.objects.filter(
+        version__in=versions, billing_model=BillingModel.PER_UNIT, feature__public_id__in=units
+    )
+    by_feature: dict[str, list[Charge]] = {}
+    for charge in sold.select_related("feature").order_by("pk"):
+        assert charge.feature is not None, "a price per unit names its feature"
+        by_feature.setdefault(charge.feature.public_id, []).append(charge)
+    for feature_id, charges in by_feature.items():
+        if not any(_sells(charge, units[feature_id]) for charge in charges):
+            least, most = charges[0].minimum_quantity, charges[0].maximum_quantity
+            named = [("at least", least), ("at most", most)]
+            bounds = [f"{words} {plain(number)}" for words, number in named if number is not None]
+            raise InvalidValue(
+                f"Of {feature_id}, {' and '.join(bounds)} can be bought.", field="entitlements"
+            )
+
+
+def _sells(charge: Charge, units: int) -> bool:
+    least, most = charge.minimum_quantity, charge.maximum_quantity
+    return (least is None or units >= least) and (most is None or units <= most)
+
+
 def values_that_still_fit(
     plan_version: PackageVersion,
     addons: Sequence[SubscriptionAddon],

@@ -165,9 +165,9 @@ def _draw_up(customer: Customer, order: Order, now: datetime) -> Preview:
     packages = choices.addons_on_sale([addon_id for addon_id, _ in wanted])
     addons = choices.choose_addons(version, wanted, packages=packages, now=started_at)
     units = choices.units_of_plan(version, order.get("unit_quantity"))
-    values = choices.choose_values(
-        version, addons, choices.merged(order.get("entitlements") or [], units)
-    )
+    chosen = choices.merged(order.get("entitlements") or [], units)
+    values = choices.choose_values(version, addons, chosen)
+    choices.check_units(version, addons, chosen)
     period = choices.choose_billing_period(version, order.get("billing_period"))
     subscription = Subscription(
         public_id=order.get("public_id") or new_public_id("subscription"),

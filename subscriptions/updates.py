@@ -485,7 +485,10 @@ def _draw_up(
         parts.choose_addons(wanted.addons, wanted.packages, now=since)
     if "entitlements" in changes or "units" in changes:
         listed = changes.get("entitlements", parts.values_before)
-        parts.choose_values(choices.merged(listed, changes.get("units", [])))
+        chosen = choices.merged(listed, changes.get("units", []))
+        parts.choose_values(chosen)
+        new = [value for value in chosen if value not in parts.values_before]
+        choices.check_units(subscription.plan_version, parts.addons, new)
     elif wanted.addons is not None:
         parts.keep_fitting_values()
     causes = [*parts.addon_causes(), *([Cause.QUANTITY] if parts.new_values is not None else [])]

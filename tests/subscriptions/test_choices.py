@@ -2,9 +2,10 @@ from decimal import Decimal
 
 import pytest
 
-from catalog import archiving
-from catalog.models import FeatureType, PricingType
-from subscriptions import choices
+from catalog import archiving, packages
+from catalog.models import BillingModel, FeatureType, Package, PricingType
+from catalog.prices import NewCharge
+from subscriptions import choices, updates
 from subscriptions.choices import (
     AddonNotOnSale,
     CreditValue,
@@ -19,10 +20,12 @@ from tests.builders import (
     NOW,
     a_credit_type,
     a_feature,
+    a_plan,
     a_product,
     a_published_addon,
     a_published_plan,
     a_subscription,
+    published,
     some_credits,
     some_units,
 )
@@ -174,3 +177,59 @@ class TestPlanOnSale:
 
         with pytest.raises(choices.PlanNotOnSale):
             choices.plan_on_sale(plan.public_id)
+
+
+class TestUnitsForSale:
+    """A price per unit says how many can be bought."""
+
+    @pytest.fixture
+    def team(self) -> Package:
+        """5 to 50 seats; 2 are included, which nobody chose."""
+        seats = a_feature(public_id="seats")
+        plan = a_plan(public_id="team", entitlements=[some_units(seats, 2)])
+        price = NewCharge(
+            billing_model=BillingModel.PER_UNIT,
+            feature=seats,
+            amount=Decimal(9),
+            minimum_quantity=Decimal(5),
+            maximum_quantity=Decimal(50),
+        )
+        packages.edit(package_id=plan.pk, charges=[price], actor=SYSTEM, now=NOW)
+        return published(plan)
+
+    def start(self, plan: Package, *units: int) -> Subscription:
+        chosen = [FeatureValue(feature_id="seats", usage_limit=each) for each in units]
+        return a_subscription(plan=plan, entitlements=chosen)
+
+    @pytest.mark.parametrize("units", [(5,), (50,), (0,), ()])
+    def test_are_as_many_as_the_price_says(self, team: Package, units: tuple[int, ...]):
+        assert self.start(team, *units).entitlements.count() == len(units)
+
+    @pytest.mark.parametrize("units", [4, 51])
+    def test_are_not_fewer_or_more(self, team: Package, units: int):
+        with pytest.raises(InvalidValue, match="Of seats, at least 5 and at most 50"):
+            self.start(team, units)
+
+        assert not Subscription.objects.exists()
+
+    def test_are_not_fewer_or_more_after_a_change(self, team: Package):
+        subscription = self.start(team, 5)
+
+        with pytest.raises(InvalidValue):
+            updates.update(
+                subscription_id=subscription.public_id,
+                units=[FeatureValue(feature_id="seats", usage_limit=51)],
+                actor=SYSTEM,
+                now=NOW,
+            )
+
+        assert subscription.entitlements.get().usage_limit == 5
+
+    def test_stay_what_they_are_while_something_else_is_chosen(self, team: Package):
+        """What was bought before the price said so is not asked about again."""
+        subscription = self.start(team, 5)
+        subscription.entitlements.update(usage_limit=60)
+
+        updates.update(subscription_id=subscription.public_id, units=[], actor=SYSTEM, now=NOW)
+
+        assert subscription.entitlements.get().usage_limit == 60
