@@ -52,10 +52,10 @@ class ActivityAdmin(ReadOnly, WorkspaceAdmin):
     """Everything that happened, newest first; for reading only (X20)."""
 
     pages = [SubjectPage]
-    list_display = ["event", "time", "subject_kind", "subject_id", "actor_name", "customer"]
+    list_display = ["words", "time", "subject_kind", "subject_id", "actor_name", "customer"]
     list_filter = ["actor_kind"]
     search_fields = ["=event", "=subject_id", "=customer", "=trace_id"]
-    search_help_text = "A whole event, object id, customer id or trace id"
+    search_help_text = "An event such as package.published, object id, customer id or trace id"
     ordering = ["-created_at", "-id"]
     sortable_by = ()
     paginator = InfinitePaginator  # nobody needs to know how many, and counting takes long
@@ -78,6 +78,12 @@ class ActivityAdmin(ReadOnly, WorkspaceAdmin):
         entries: QuerySet[Activity] = visible_activity(request)
         return entries
 
+    @display(description="Event", ordering="event")
+    def words(self, entry: Activity) -> str:
+        """The event as people say it."""
+        return entry.words
+
     @display(description="Time")
-    def time(self, entry: Any) -> str:
+    def time(self, entry: Activity) -> str:
+        """When, to the second."""
         return exact_instant(entry.created_at)

@@ -51,7 +51,13 @@ class Activity(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.event
+        return self.words
+
+    @property
+    def words(self) -> str:
+        """The event as people say it: "Credit grant updated" for `credit_grant.updated`."""
+        said = self.event.replace(".", " ").replace("_", " ").replace("api ", "API ")
+        return said[:1].upper() + said[1:]
 
     @property
     def actor(self) -> Actor:

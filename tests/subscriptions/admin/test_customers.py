@@ -315,5 +315,5 @@ class TestActivity:
 
         page = support.get(page_of(customer, "activity")).content.decode()
 
-        assert "customer.created" in page
-        assert "subscription.created" in page
+        assert "Customer created" in page
+        assert "Subscription created" in page

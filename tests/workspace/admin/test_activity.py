@@ -20,17 +20,17 @@ def entry(db):
 class TestActivityAdmin:
     def test_is_readable_by_every_role(self, entry, visit):
         for role in Role:
-            assert b"plan.updated" in visit(role).get(LIST).content
+            assert b"Plan updated" in visit(role).get(LIST).content
             assert visit(role).get(f"{LIST}{entry.pk}/change/").status_code == 200
 
     def test_keeps_people_and_keys_to_administrators(self, visit):
         a_key()
         entry = Activity.objects.get()
 
-        assert b"api_key.created" in visit(Role.ADMINISTRATOR).get(LIST).content
+        assert b"API key created" in visit(Role.ADMINISTRATOR).get(LIST).content
         reader = visit(Role.READ_ONLY)
-        assert b"api_key.created" not in reader.get(LIST).content
-        assert b"api_key.created" not in reader.get("/admin/").content
+        assert b"API key created" not in reader.get(LIST).content
+        assert b"API key created" not in reader.get("/admin/").content
         assert reader.get(f"{LIST}{entry.pk}/change/").status_code == 302
 
     def test_counts_no_entries_and_no_pages(self, entry, administrator):
@@ -48,7 +48,7 @@ class TestActivityAdmin:
 
     def test_finds_by_whole_words(self, entry, administrator):
         for word in ("pro", "plan.updated", entry.trace_id):
-            assert b"plan.updated" in administrator.get(LIST, {"q": word}).content
+            assert b"Plan updated" in administrator.get(LIST, {"q": word}).content
         assert administrator.get(LIST, {"q": "pr"}).context["cl"].result_list.count() == 0
 
     def test_counts_nothing(self, entry, administrator, django_assert_num_queries):

@@ -156,7 +156,7 @@ class TestExports:
     def test_of_people_are_shown_to_administrators_only(self, administrator, visit):
         exported(administrator, "admin:workspace_user_changelist")
 
-        assert "list.exported" not in visit(Role.READ_ONLY).get("/admin/").content.decode()
+        assert "List exported" not in visit(Role.READ_ONLY).get("/admin/").content.decode()
         assert User.objects.exists()
 
 

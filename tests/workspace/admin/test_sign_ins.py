@@ -78,6 +78,6 @@ class TestDeniedAccessMiddleware:
         reader = Visitor(a_user(Role.READ_ONLY))
         reader.get("/admin/workspace/user/")
 
-        assert "access.denied" not in reader.get("/admin/workspace/activity/").content.decode()
+        assert "Access denied" not in reader.get("/admin/workspace/activity/").content.decode()
         administrator = Visitor(a_user())
-        assert "access.denied" in administrator.get("/admin/workspace/activity/").content.decode()
+        assert "Access denied" in administrator.get("/admin/workspace/activity/").content.decode()
