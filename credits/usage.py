@@ -9,7 +9,7 @@ from typing import Any
 
 from catalog.amounts import ZERO
 from catalog.features import UnknownFeature
-from catalog.models import ConsumptionMapping, CreditType, Feature
+from catalog.models import Aggregation, ConsumptionMapping, CreditType, Feature
 from credits import batches, consumption, entitlements, metering, pools
 from credits.consumption import Demand, Receipt
 from credits.entitlements import Holder, Included
@@ -24,6 +24,10 @@ from workspace.json import plain
 
 class FeatureNotMetered(BadInput):
     """Use of the feature is not measured, so it cannot be reported."""
+
+
+class CountedByEvents(BadInput):
+    """What is counted are different values, of which a reported number says nothing."""
 
 
 class UseBelowZero(BadInput):
@@ -90,7 +94,7 @@ def report(*, reports: Sequence[Report], actor: Actor, now: datetime) -> list[Re
 
     Raises:
         UnknownCustomer, CustomerIsArchived, UnknownResource, UnknownFeature,
-        FeatureNotMetered, UsedInTheFuture: with the rows at fault.
+        FeatureNotMetered, CountedByEvents, UsedInTheFuture: with the rows at fault.
         UseBelowZero: a total below zero is set, or more is taken off than was used.
     """
     _refuse_negative_totals(reports)
@@ -227,6 +231,12 @@ def _find(ids: tuple[str, str, str | None]) -> tuple[Holder, Feature]:
     if not feature.is_metered:
         raise FeatureNotMetered(
             f"Use of {feature.name} is not measured. Choose a metered feature.", field="featureId"
+        )
+    if feature.aggregation == Aggregation.UNIQUE:
+        raise CountedByEvents(
+            f"{feature.name} counts different values of {feature.aggregation_field}, which a "
+            "number does not tell. Send events instead.",
+            field="featureId",
         )
     return holder, feature
 

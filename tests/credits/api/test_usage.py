@@ -37,6 +37,13 @@ def plan(db: None) -> Package:
     )
     seats = a_feature("Seats", public_id="seats", meter_type=MeterType.FLUCTUATING)
     a_feature("Logo", public_id="unmetered")
+    a_metered_feature(
+        "Visitors",
+        public_id="visitors",
+        event_name="visit",
+        aggregation=Aggregation.UNIQUE,
+        aggregation_field="visitor",
+    )
     return a_published_plan(
         entitlements=[
             some_credits(ai, 5000),
@@ -163,6 +170,7 @@ class TestReport:
             ({"customerId": "nobody"}, 404, "CustomerNotFound"),
             ({"featureId": "unheard-of"}, 404, "UnknownFeature"),
             ({"featureId": "unmetered"}, 400, "FeatureNotMetered"),
+            ({"featureId": "visitors"}, 400, "CountedByEvents"),
             ({"resourceId": "nowhere"}, 404, "CustomerResourceNotFound"),
         ],
     )
