@@ -75,12 +75,8 @@ def a_pool(now: datetime) -> Pool:
 def stock(count: int, now: datetime) -> Stock:
     """`count` customers as of `a_pool`."""
     original = a_pool(now)
-    few = min(count, ENOUGH_TO_PLAN)
-    first = copy_customer(original.customer, few)
-    if count > few:
-        copy_customer(original.customer, count - few, first=few + 1)
     return Stock(
-        first=first,
+        first=copy_customer(original.customer, count),
         count=count,
         credit_type_id=original.credit_type.public_id,
         customer_id=original.customer.public_id,
@@ -90,8 +86,16 @@ def stock(count: int, now: datetime) -> Stock:
 def copy_customer(customer: Customer, copies: int, *, first: int = 1) -> int:
     """Copy a customer with everything it has; the id of the first new pool.
 
-    Copies are numbered from `first` on.
+    Copies are numbered from `first` on. A few come before the others, for the plans.
     """
+    few = min(copies, ENOUGH_TO_PLAN)
+    first_pool = _copy_customer(customer, few, first)
+    if copies > few:
+        _copy_customer(customer, copies - few, first + few)
+    return first_pool
+
+
+def _copy_customer(customer: Customer, copies: int, first: int) -> int:
     shifts = {model: _Shift(model, path, customer) for model, path in COPIED}
     with transaction.atomic(), connection.cursor() as cursor:
         for model, shift in shifts.items():
