@@ -19,8 +19,11 @@ MOST_WORDS = 8
 """Words of a search that count; nobody narrows further, and each costs a look."""
 MOST_CUSTOMERS = 500
 """Who are found at most; whoever means others types more."""
-COUNTED = (1000, 100_000)
-"""How far rows are counted to find the rarest word: nearly always, the first is enough."""
+COUNTED = (1000, 30_000)
+"""How far rows are counted to find the rarest word: nearly always, the first is enough.
+
+Where all words are more frequent, any of them leads to enough customers soon.
+"""
 
 WORD = re.compile(r"[^\W_]+")
 PLAIN = str.maketrans(
