@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from catalog.models import Cadence, CreditType
 from catalog.wording import units_of
-from credits import changes, pools, recurring, timeline
+from credits import changes, recurring, summaries, timeline
 from credits.book import ZERO, Entry, EntryType, GrantType, PoolState
 from credits.changes import Change, Step
 from credits.models import Pool, Schedule
@@ -74,9 +74,7 @@ def _change(
     credit_type: CreditType, row: Pool | None, steps: list[Step], at: datetime, now: datetime
 ) -> CreditChange:
     """Walk one pool, on paper, to the instant of the change and on to the reset after it."""
-    pool = PoolState(pk=0)
-    if row is not None:
-        pool = timeline.advance(pools.load([row], with_schedules=True)[0], now)[0]
+    pool = _on_paper(row, now)
     balance = pool.balance
     changes.plan(pool, [step.of(credit_type.pk) for step in steps])
     if at > now:
@@ -90,28 +88,34 @@ def _change(
         timeline.turn(pool, at)
     entries = pool.entries[known:]
     reset_at = timeline.next_reset_at(pool)
-    later = timeline.advance(pool, reset_at)[1] if reset_at else []
+    later = _recurring(timeline.advance(pool, reset_at)[1]) if reset_at else []
     return CreditChange(
         credit_type=credit_type,
         takes_effect_at=at,
         balance_before=balance,
         balance_after=pool.balance,
-        granted=_recurring(entries),
+        granted=_sum(_recurring(entries)),
         next_reset_at=reset_at,
-        granted_at_reset=_recurring(entry for entry in later if entry.effective_at == reset_at),
+        granted_at_reset=_sum(entry for entry in later if entry.effective_at == reset_at),
     )
 
 
-def _recurring(entries: Iterable[Entry]) -> Decimal:
-    """How much of what recurs was granted."""
-    return sum(
-        (
-            entry.amount
-            for entry in entries
-            if entry.type == EntryType.GRANTED and entry.grant.type == GrantType.RECURRING
-        ),
-        ZERO,
-    )
+def _on_paper(row: Pool | None, now: datetime) -> PoolState:
+    """The pool as it is at `now`; an empty one where nobody opened it yet."""
+    return PoolState(pk=0) if row is None else summaries.on_paper(row, now)
+
+
+def _recurring(entries: Iterable[Entry]) -> list[Entry]:
+    """Those by which something was granted that recurs."""
+    return [
+        entry
+        for entry in entries
+        if entry.type == EntryType.GRANTED and entry.grant.type == GrantType.RECURRING
+    ]
+
+
+def _sum(entries: Iterable[Entry]) -> Decimal:
+    return sum((entry.amount for entry in entries), ZERO)
 
 
 def _line(preview: Preview, sources: list[CreditSource], now: datetime) -> CreditLine:
@@ -139,14 +143,7 @@ def _recurring_value(allowances: list[Allowance]) -> str:
     """Such as "80,000 credits / month", the cadences joined where a mix recurs."""
     parts = []
     for cadence in Cadence:
-        amount = sum(
-            (
-                allowance.amount
-                for allowance in allowances
-                if allowance.source.cadence == cadence and allowance.source.is_granted
-            ),
-            Decimal(0),
-        )
+        amount = recurring.effective_amount(allowances, cadence)
         if amount:
             unit = units_of(allowances[0].source.credit_type, amount)
             parts.append(f"{number(amount)} {unit} / {cadence.label}")
@@ -187,24 +184,17 @@ def _granted_at_once(
         credit_type_id=credit_type_id,
         resource=subscription.resource_id,
     ).first()
-    state = PoolState(pk=0)
-    if row is not None:
-        state = timeline.advance(pools.load([row], with_schedules=True)[0], now)[0]
-    before = len(state.entries)
-    changes.plan(state, [(Change(Cause.START, False, subscription, now), allowances)])
-    timeline.turn(state, now)
-    granted = [
-        entry
-        for entry in state.entries[before:]
-        if entry.type == EntryType.GRANTED and entry.grant.type == GrantType.RECURRING
-    ]
-    return _granted_sentence(granted, allowances)
+    pool = _on_paper(row, now)
+    before = len(pool.entries)
+    changes.plan(pool, [(Change(Cause.START, False, subscription, now), allowances)])
+    timeline.turn(pool, now)
+    return _granted_sentence(_recurring(pool.entries[before:]), allowances)
 
 
 def _granted_sentence(entries: list[Entry], allowances: list[Allowance]) -> str:
     if not entries:
         return ""
-    total = sum((entry.amount for entry in entries), Decimal(0))
+    total = _sum(entries)
     until = min(entry.grant.expires_at for entry in entries if entry.grant.expires_at)
     unit = units_of(allowances[0].source.credit_type, total)
     return f"{number(total)} {unit} now, until {until:%-d %b %Y, %H:%M} UTC"

@@ -48,12 +48,12 @@ def in_force(sources: Iterable[CreditSource]) -> list[Allowance]:
     return [Allowance(source, amount_of(source)) for source in chosen]
 
 
-def effective_amount(sources: Iterable[CreditSource], cadence: str) -> Decimal:
-    """Credits per period of `cadence` that the sources in force give together (R15)."""
+def effective_amount(allowances: Iterable[Allowance], cadence: str) -> Decimal:
+    """Credits per period of `cadence` that sources in force give together (R15)."""
     return sum(
         (
             allowance.amount
-            for allowance in in_force(sources)
+            for allowance in allowances
             if allowance.source.cadence == cadence and allowance.source.is_granted
         ),
         ZERO,

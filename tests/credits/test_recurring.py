@@ -32,19 +32,19 @@ class TestEffectiveAmount:
     )
     def test_is_what_the_table_says(self, sources, effective):
         """R17, first to eighth example: the table, row by row."""
-        assert recurring.effective_amount(sources, Cadence.MONTH) == effective
+        assert recurring.effective_amount(recurring.in_force(sources), Cadence.MONTH) == effective
 
     def test_counts_each_cadence_by_itself(self):
         """R15: each source grants on its own cadence."""
         sources = [a_plan_source(100), an_increment(60, 2, cadence=Cadence.YEAR)]
 
-        assert recurring.effective_amount(sources, Cadence.MONTH) == 100
-        assert recurring.effective_amount(sources, Cadence.YEAR) == 120
+        assert recurring.effective_amount(recurring.in_force(sources), Cadence.MONTH) == 100
+        assert recurring.effective_amount(recurring.in_force(sources), Cadence.YEAR) == 120
 
     def test_leaves_out_what_is_switched_off(self):
         sources = [a_plan_source(100), an_increment(50, is_granted=False)]
 
-        assert recurring.effective_amount(sources, Cadence.MONTH) == 100
+        assert recurring.effective_amount(recurring.in_force(sources), Cadence.MONTH) == 100
 
     def test_is_nothing_without_sources(self):
         nothing = recurring.effective_amount([], Cadence.MONTH)
