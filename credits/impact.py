@@ -25,13 +25,8 @@ def effects(migrations: Sequence[Migration], now: datetime) -> dict[int, list[Ef
 
     A constant number of queries, however many subscriptions.
     """
-    lookup = changes.Lookup(
-        agreed
-        for each in migrations
-        for agreed in (each.today, each.upcoming.terms if each.upcoming else each.today)
-    )
     states = _states(migrations, now)
-    steps = {each.subscription.pk: _steps(each, lookup, now) for each in migrations}
+    steps = steps_of(migrations, now)
     touched = {
         each.subscription.pk: {pk for step in steps[each.subscription.pk] for pk in step.given}
         | {
@@ -52,15 +47,24 @@ def effects(migrations: Sequence[Migration], now: datetime) -> dict[int, list[Ef
     return found
 
 
-def _steps(migration: Migration, lookup: changes.Lookup, now: datetime) -> list[changes.Step]:
-    return changes.steps_of(
-        migration.subscription,
-        migration.today,
-        migration.upcoming,
-        cause=Cause.MIGRATION,
-        now=now,
-        lookup=lookup,
+def steps_of(migrations: Sequence[Migration], now: datetime) -> dict[int, list[changes.Step]]:
+    """For each subscription what to plan, in the order given; a constant number of queries."""
+    lookup = changes.Lookup(
+        agreed
+        for each in migrations
+        for agreed in (each.today, each.upcoming.terms if each.upcoming else each.today)
     )
+    return {
+        each.subscription.pk: changes.steps_of(
+            each.subscription,
+            each.today,
+            each.upcoming,
+            cause=Cause.MIGRATION,
+            now=now,
+            lookup=lookup,
+        )
+        for each in migrations
+    }
 
 
 def _effect(

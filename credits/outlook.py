@@ -14,12 +14,11 @@ from django.db.models.functions import TruncDay
 
 from catalog.amounts import ZERO, rounded
 from catalog.models import ConsumptionMapping, Package, PackageVersion
-from credits import changes, chapters, timeline
+from credits import changes, chapters, impact, timeline
 from credits.book import PoolState
 from credits.forecast import DAY, Use
 from credits.models import Consumption, ConsumptionKind, Pool
 from subscriptions import impacts, rollout, terms
-from subscriptions.causes import Cause
 from subscriptions.entitlements import mappings_under
 from subscriptions.impacts import Migration
 from subscriptions.models import Subscription, SubscriptionAddon
@@ -121,20 +120,7 @@ def draft(row: Pool, version: PackageVersion, now: datetime) -> Draft:
 def under(plans: Draft, row: Pool, state: PoolState, now: datetime) -> PoolState:
     """The pool as if the draft had been published for all at `now`; `state` stays as it is."""
     pool = state.copy()
-    lookup = changes.Lookup(
-        agreed
-        for each in plans.migrations
-        for agreed in (each.today, each.upcoming.terms if each.upcoming else each.today)
-    )
-    for each in plans.migrations:
-        steps = changes.steps_of(
-            each.subscription,
-            each.today,
-            each.upcoming,
-            cause=Cause.MIGRATION,
-            now=now,
-            lookup=lookup,
-        )
+    for steps in impact.steps_of(plans.migrations, now).values():
         changes.plan(pool, [step.of(row.credit_type_id) for step in steps])
         timeline.turn(pool, now)
     return pool
