@@ -20,8 +20,9 @@ from catalog.models import CreditType
 from credits import adjustments, grants, pools, timeline
 from credits.adjustments import Outcome
 from credits.book import EntryType, GrantState, GrantType, PoolState, Stage
-from credits.grants import BY_PEOPLE, Gift
+from credits.grants import Gift
 from credits.models import BulkKind, BulkOutcome, BulkRow, Grant, Pool
+from credits.models.grants import BY_PEOPLE
 from subscriptions import customers, finding, impacts, migration, previews, updates
 from subscriptions.impacts import Effect
 from subscriptions.migration import Move
@@ -255,7 +256,7 @@ class OfGrants(Deed):
 
     def targets(self, customer_ids: Sequence[int], now: datetime) -> Mapping[int, list[Any]]:
         found = Grant.objects.live().filter(pool__customer__in=customer_ids)
-        types = [self.type] if self.type else [kind.value for kind in BY_PEOPLE]
+        types = [self.type] if self.type else BY_PEOPLE
         found = found.filter(type__in=types).select_related("pool")
         if self.credit_type_id:
             found = found.filter(pool__credit_type__public_id=self.credit_type_id)

@@ -13,7 +13,7 @@ from catalog.amounts import ZERO, from_micros, rounded, to_micros, validate_amou
 from credits import ledger, pools, timeline
 from credits.book import EntryType, GrantState, GrantType, PoolState, Stage
 from credits.models import Grant, GrantSource
-from credits.models.grants import GrantQuerySet
+from credits.models.grants import BY_PEOPLE, GrantQuerySet
 from credits.pools import LockedPool
 from workspace import activity
 from workspace.actors import Actor
@@ -22,7 +22,6 @@ from workspace.errors import BadInput, Conflict, UnknownObject
 
 LONGEST_COMMENT = 200
 HIGHEST_PRIORITY = 2**31 - 1
-BY_PEOPLE = (GrantType.PAID, GrantType.PROMOTIONAL)
 
 
 class CreditGrantNotFound(UnknownObject):
@@ -129,7 +128,7 @@ def void(*, grant_id: UUID, reason: str, actor: Actor, now: datetime) -> Grant:
         CreditGrantAlreadyVoided, CreditGrantCannotBeVoided: nothing moved.
     """
     if len(reason) > LONGEST_COMMENT:
-        raise InvalidGrant(f"Keep the reason below {LONGEST_COMMENT} characters.", field="reason")
+        raise InvalidGrant(f"Keep the reason to {LONGEST_COMMENT} characters.", field="reason")
     locked_pool, state = _lock_grant(grant_id, now)
     check_void(state)
     locked_pool.state.close(state, EntryType.VOIDED, now)

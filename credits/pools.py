@@ -34,7 +34,7 @@ class PoolsKeepChanging(Busy):
 class LockedPool:
     """A pool whose row this transaction holds, brought up to the moment of its lock.
 
-    Only `lock` and `lock_due` make one; what moves credits asks for one. Movements stay
+    Only the functions that lock make one; what moves credits asks for one. Movements stay
     on paper in `state` until `credits.ledger.write`.
     """
 

@@ -11,9 +11,9 @@ from credits import grants, pools, reading
 from credits.api.fields import FlagField, WholeField
 from credits.api.shapes import instant
 from credits.book import GrantType
-from credits.grants import BY_PEOPLE, HIGHEST_PRIORITY, LONGEST_COMMENT, Gift
+from credits.grants import HIGHEST_PRIORITY, LONGEST_COMMENT, Gift
 from credits.models import Grant, GrantStatus
-from credits.models.grants import GrantSource
+from credits.models.grants import BY_PEOPLE, GrantSource
 from workspace.api.camel import CamelMixin
 from workspace.api.currencies import Currency, CurrencyField
 from workspace.api.fields import (
@@ -70,7 +70,7 @@ class GrantBody(CamelMixin, serializers.Serializer[Any]):
     customer_id = PublicIdField()
     currency_id = PublicIdField()
     resource_id = PublicIdField(required=False, allow_null=True, default=None)
-    grant_type = ChoiceField([kind.value for kind in BY_PEOPLE])
+    grant_type = ChoiceField(BY_PEOPLE)
     amount = AmountField()
     display_name = TextField(max_length=255)
     comment = TextField(

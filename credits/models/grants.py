@@ -58,6 +58,7 @@ class PlainName(models.Func):
 
 
 BY_PEOPLE = [GrantType.PAID.value, GrantType.PROMOTIONAL.value]
+"""The types of grants that people make (R46) and may edit (R49)."""
 
 
 class GrantQuerySet(models.QuerySet["Grant"]):

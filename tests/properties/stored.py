@@ -37,7 +37,7 @@ from credits.entitlements import Holder
 from credits.events import Event
 from credits.grants import Gift
 from credits.models import Grant, LedgerEntry, Pool
-from credits.models.grants import SPENT
+from credits.models.grants import BY_PEOPLE, SPENT
 from credits.pools import Standing
 from credits.usage import UseBelowZero
 from subscriptions import cancellation, provisioning, tasks, transfer, updates
@@ -442,7 +442,7 @@ class StoredCustomer:
             grants.confirm_payment(grant_id=grant.public_id, actor=SYSTEM, now=self.now)
 
     def edit(self, place: int, edit: Edit) -> None:
-        editable = [row for row in self.alive(place) if row.type in grants.BY_PEOPLE]
+        editable = [row for row in self.alive(place) if row.type in BY_PEOPLE]
         if not editable:
             return
         grant = editable[edit.place % len(editable)]
