@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from typing import TypeVar
 
 from django.db import connection
 from django.db.models import F
@@ -24,6 +25,8 @@ from workspace.actors import Actor
 from workspace.acts import act, together
 from workspace.errors import BadInput, Conflict, DomainError, UnknownObject
 from workspace.models.runs import in_the_name_of
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +131,7 @@ def begin(
         **in_the_name_of(actor),
     )
     number = 0
-    for chunk in _chunks(aims()):
+    for chunk in chunks(aims()):
         if number + len(chunk) > MOST_ROWS:
             raise TooManyChosen(f"At most {MOST_ROWS:,} customers can be changed at once.")
         BulkRow.objects.bulk_create(
@@ -485,7 +488,8 @@ def _record(
     )
 
 
-def _chunks(aims: Iterable[Aim]) -> Iterator[list[Aim]]:
-    rest = iter(aims)
+def chunks(many: Iterable[T]) -> Iterator[list[T]]:
+    """So many at a time as go into one statement, in their order."""
+    rest = iter(many)
     while chunk := list(islice(rest, CHUNK)):
         yield chunk

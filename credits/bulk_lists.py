@@ -3,15 +3,13 @@
 Where credits are granted that is an amount, and the resource whose pool it goes to (R42).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import islice
-from typing import TypeVar
 
 from django.core.exceptions import ValidationError
 
 from catalog.amounts import typed, validate_amount
-from credits.bulk import CHUNK, MOST_ROWS, Aim
+from credits.bulk import MOST_ROWS, Aim, chunks
 from subscriptions.models import Customer, Resource
 from workspace import sheets
 from workspace.errors import BadInput
@@ -25,8 +23,6 @@ MORE_HEADINGS = (
     {"resource id", "resource_id", "resourceid", "resource", "workspace"},
 )
 """What further columns may be called, in their order."""
-
-Named = TypeVar("Named")
 
 Row = tuple[int, str, Decimal | None, str]
 """Its line, the customer's ID, the amount if it has one, and the resource's ID or nothing."""
@@ -51,7 +47,7 @@ def aims_of(content: bytes, *, with_amounts: bool) -> list[Aim]:
     faults: dict[int, str] = {}
     rows = list(_rows(content, with_amounts, faults))
     known: dict[str, int] = {}
-    for chunk in _chunks(public_id for _, public_id, _, _ in rows):
+    for chunk in chunks(public_id for _, public_id, _, _ in rows):
         found = Customer.objects.filter(public_id__in=chunk)
         known.update(found.values_list("public_id", "pk"))
     resources = _resources(rows)
@@ -78,7 +74,7 @@ def _resources(rows: Sequence[Row]) -> dict[tuple[str, str], int]:
     """Inner keys of resources that are named, by the IDs of customer and resource."""
     known: dict[tuple[str, str], int] = {}
     named = [(public_id, resource_id) for _, public_id, _, resource_id in rows if resource_id]
-    for chunk in _chunks(named):
+    for chunk in chunks(named):
         found = Resource.objects.filter(
             customer__public_id__in={public_id for public_id, _ in chunk},
             public_id__in={resource_id for _, resource_id in chunk},
@@ -143,9 +139,3 @@ def _refusal(faults: dict[int, str]) -> InvalidList:
         f"was taken.{more}",
         rows={line - 1: faults[line] for line in shown},
     )
-
-
-def _chunks(named: Iterable[Named]) -> Iterator[list[Named]]:
-    rest = iter(named)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk
