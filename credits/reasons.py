@@ -12,8 +12,9 @@ from decimal import Decimal
 from catalog.amounts import ZERO
 from catalog.formulas import parse
 from catalog.models import ConsumptionMapping
-from credits.book import Entry, EntryType, GrantState, GrantType
-from credits.models import Consumption, Grant, GrantSource, LedgerEntry
+from credits.book import Entry, EntryType, GrantType
+from credits.models import Consumption, Grant, LedgerEntry
+from credits.summaries import grant_on_paper
 from workspace.actors import SYSTEM, ActorKind
 from workspace.templatetags.stipend import NOTHING, instant, signed
 from workspace.templatetags.stipend import credits as number
@@ -66,27 +67,6 @@ def on_paper(number: int, entry: Entry) -> LedgerEntry:
         actor_kind=SYSTEM.kind.value,
         actor=SYSTEM.name,
     )
-
-
-def grant_on_paper(state: GrantState) -> Grant:
-    """A grant as the pool knows it, as a row that is not saved."""
-    grant = Grant(
-        pk=state.pk,
-        type=state.type.value,
-        name=state.name,
-        amount=state.amount,
-        priority=state.priority,
-        effective_at=state.effective_at,
-        expires_at=state.expires_at,
-        period_starts_at=state.period_starts_at,
-        period_ends_at=state.period_ends_at,
-        mark_before=state.mark_before,
-        period_amount=state.period_amount,
-        units=state.units,
-    )
-    if state.schedule is not None:
-        grant.source_type = GrantSource.of(state.schedule)
-    return grant
 
 
 def _granted(grant: Grant) -> Reason:

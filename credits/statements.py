@@ -11,9 +11,9 @@ from django.db.models import Q
 from catalog.models import Feature
 from credits import chapters
 from credits.book import Entry, EntryType, GrantType, PoolState
-from credits.models import ConsumptionKind, Grant, GrantSource, LedgerEntry, Pool
+from credits.models import ConsumptionKind, GrantSource, LedgerEntry, Pool
 from credits.models.ledger import NO_USE
-from credits.summaries import source_of
+from credits.summaries import grant_on_paper, source_of
 from workspace.actors import SYSTEM
 
 ENTRIES_PER_PAGE = 25
@@ -252,13 +252,10 @@ def _origin_on_paper(entry: Entry) -> Origin:
 
 
 def _line_on_paper(number: int, entry: Entry) -> EntryLine:
-    grant = Grant(type=entry.grant.type.value, name=entry.grant.name)
-    if entry.grant.schedule is not None and entry.grant.schedule.source_is_addon:
-        grant.source_type = GrantSource.ADDON_ENTITLEMENT
     return EntryLine(
         number=number,
         type=entry.type,
-        source=source_of(grant),
+        source=source_of(grant_on_paper(entry.grant)),
         grant=entry.grant.name,
         amount=entry.amount,
         balance_before=entry.balance_before,

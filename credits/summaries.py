@@ -14,6 +14,7 @@ from django.db.models import F
 from credits import burn_order, pools, timeline
 from credits.book import GrantState, GrantType, PoolState, Stage
 from credits.models import Grant, GrantSource, GrantStatus, Pool
+from credits.models.grants import BY_PEOPLE
 from credits.pools import Standing
 from subscriptions.models import Customer
 
@@ -82,8 +83,7 @@ class GrantLine:
     @property
     def is_editable(self) -> bool:
         """Whether people may edit it (R49)."""
-        by_people = self.grant.type in (GrantType.PAID, GrantType.PROMOTIONAL)
-        return self.is_written and by_people and self.is_current
+        return self.is_written and self.grant.type in BY_PEOPLE and self.is_current
 
     @property
     def is_revocable(self) -> bool:
@@ -107,6 +107,27 @@ def source_of(grant: Grant) -> str:
         case GrantType.PROMOTIONAL:
             return "Promotion"
     return "System"
+
+
+def grant_on_paper(state: GrantState) -> Grant:
+    """A grant as the pool knows it, as a row that is not saved."""
+    grant = Grant(
+        pk=state.pk,
+        type=state.type.value,
+        name=state.name,
+        amount=state.amount,
+        priority=state.priority,
+        effective_at=state.effective_at,
+        expires_at=state.expires_at,
+        period_starts_at=state.period_starts_at,
+        period_ends_at=state.period_ends_at,
+        mark_before=state.mark_before,
+        period_amount=state.period_amount,
+        units=state.units,
+    )
+    if state.schedule is not None:
+        grant.source_type = GrantSource.of(state.schedule)
+    return grant
 
 
 @dataclass(slots=True, frozen=True)
@@ -223,16 +244,8 @@ def _bring_up(grant: Grant, on_pool: GrantState) -> None:
 
 
 def _unwritten(row: Pool, on_pool: GrantState) -> Grant:
-    """A grant that time has made and nobody has written down, as a row that is not saved."""
-    grant = Grant(
-        pool=row,
-        type=on_pool.type.value,
-        name=on_pool.name,
-        amount=on_pool.amount,
-        priority=on_pool.priority,
-        created_at=on_pool.created_at,
-    )
-    if on_pool.schedule is not None:
-        grant.source_type = GrantSource.of(on_pool.schedule)
+    """A grant that time has made and nobody has written down, in its pool."""
+    grant = grant_on_paper(on_pool)
+    grant.pool, grant.created_at = row, on_pool.created_at
     _bring_up(grant, on_pool)
     return grant

@@ -9,7 +9,7 @@ from django import forms
 from catalog.admin.fields import AmountInput
 from catalog.amounts import ZERO
 from catalog.models import PackageVersion
-from credits import forecast, outlook, reasons, summaries
+from credits import forecast, outlook, summaries
 from credits.admin import curves
 from credits.admin.words import name_of, units
 from credits.book import Entry, EntryType, GrantType
@@ -262,7 +262,7 @@ def _nothing_moves(found: Forecast, at: datetime) -> dict[str, Any]:
 
 def _move(entry: Entry) -> tuple[str, Decimal] | None:
     """An entry in words, with its amount; a transfer is told once."""
-    source = summaries.source_of(reasons.grant_on_paper(entry.grant))
+    source = summaries.source_of(summaries.grant_on_paper(entry.grant))
     if entry.grant.type != GrantType.RECURRING:
         source = f"{source}: {entry.grant.name}"
     amount = round(entry.amount, SHOWN_PLACES)
