@@ -8,6 +8,7 @@ that is late makes nothing wrong.
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,8 +30,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, TruncHour
 
+from credits import dimensions
 from credits.book import EntryType
-from credits.models import ChapterSum, LedgerEntry
+from credits.models import ChapterSum, DimensionSum, LedgerEntry
 from credits.models.ledger import CHAPTER, EndsChapter
 from workspace.actors import ActorKind
 from workspace.acts import act
@@ -102,9 +104,7 @@ def _due() -> QuerySet[LedgerEntry, tuple[int, int]]:
 @act
 def sum_up(*, pool_id: int, ends_with: int) -> None:
     """Write what the chapter comes to that this entry ends; nothing, if that was done."""
-    entries = LedgerEntry.objects.filter(
-        pool=pool_id, number__gt=ends_with - CHAPTER, number__lte=ends_with
-    )
+    entries = _chapter(pool_id, ends_with)
     groups = (*CAUSES, "used_in")
     rows = (
         _with_causes(entries)
@@ -130,6 +130,20 @@ def sum_up(*, pool_id: int, ends_with: int) -> None:
         ],
         ignore_conflicts=True,
     )
+    DimensionSum.objects.bulk_create(_by_dimension(pool_id, ends_with), ignore_conflicts=True)
+
+
+def _chapter(pool_id: int, ends_with: int) -> QuerySet[LedgerEntry]:
+    return LedgerEntry.objects.filter(
+        pool=pool_id, number__gt=ends_with - CHAPTER, number__lte=ends_with
+    )
+
+
+def _by_dimension(pool_id: int, ends_with: int) -> list[DimensionSum]:
+    found = dimensions.sums(_chapter(pool_id, ends_with), at_most=CHAPTER)
+    for place, each in enumerate(found):
+        each.pool_id, each.ends_with, each.place = pool_id, ends_with, place
+    return found
 
 
 CAUSES = ("type", "by_people", "used_feature")
@@ -184,6 +198,19 @@ def differences(pool_id: int, last: int) -> list[Total]:
     one = set(_totals(sums, "feature", Sum("entries")))
     other = set(_totals(entries, "consumption__feature", Count("pk")))
     return sorted(one ^ other, key=str)
+
+
+def wrongly_parted(pool_id: int, last: int) -> Iterator[int]:
+    """Last entries of chapters up to the entry `last` whose sums by dimension are not theirs."""
+    columns = ("key", "value", "used_in", "amount")
+    rows = DimensionSum.objects.filter(pool=pool_id).order_by("ends_with", "place")
+    stored: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for ends_with, *row in rows.values_list("ends_with", *columns):
+        stored[ends_with].append(tuple(row))
+    for ends_with in range(CHAPTER, last + 1, CHAPTER):
+        said = _by_dimension(pool_id, ends_with)
+        if stored[ends_with] != [tuple(getattr(row, name) for name in columns) for row in said]:
+            yield ends_with
 
 
 def _totals(rows: QuerySet[Any], feature: str, count: Sum | Count) -> Iterator[Total]:

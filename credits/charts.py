@@ -1,23 +1,21 @@
 """Credits used over time, as screens chart them: whole steps up to now, small ones joined."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from catalog.amounts import ZERO
-from credits import chapters, series
-from credits.models import Consumption, Pool
+from credits import chapters, dimensions, series
+from credits.models import Pool
 from credits.series import Step
 from subscriptions import periods
 
 TOP_PARTS = 5
 DIRECT = "Without a feature"
 OTHER_FEATURES, OTHER_VALUES = "Other features", "Other values"
-LATEST = 200
-"""In so many consumptions it is looked which dimensions there are."""
 
 
 class Reach(StrEnum):
@@ -62,7 +60,7 @@ class UsageOverTime:
 def over_time(row: Pool, start: datetime, end: datetime, *, dimension: str = "") -> UsageOverTime:
     """What was used of a pool in [start, end), by feature or by a `dimension`.
 
-    One query, in a long ledger three.
+    One query, in a long ledger three, or six by a dimension.
 
     Args:
         start: a full hour, like `end`.
@@ -84,19 +82,37 @@ def _use(
     row: Pool, start: datetime, end: datetime, dimension: str
 ) -> Iterator[tuple[str, datetime, Decimal]]:
     """Names, steps and amounts, in no order; from sums of chapters as far as these go."""
-    if dimension:
-        for value, at, amount in series.of_dimension(row.pk, dimension, start=start, end=end):
-            yield value or f"Without {dimension}", at, amount
-        return
     after = chapters.summed_up_to(row.pk, row.last_entry_number)
-    if after:
+    if dimension:
+        for value, at, amount in _use_by(row, start, end, dimension, after):
+            yield value or f"Without {dimension}", at, amount
+    elif after:
         truncate = series.TRUNCATE[series.step_for(start, end)]
         for used in chapters.use(row.pk, after=after, start=start, end=end, truncate=truncate):
             yield used.feature_name or DIRECT, used.at, used.amount
+    else:
+        for found in series.of_credits([row.pk], start=start, end=end):
+            for at, amount, _ in found.points:
+                yield found.feature_name or DIRECT, at, amount
+
+
+def _use_by(
+    row: Pool, start: datetime, end: datetime, key: str, after: int
+) -> Iterator[dimensions.UsedBy]:
+    """The same by the values of a dimension; what has none is all use without the others."""
+    truncate = series.TRUNCATE[series.step_for(start, end)]
+    if not (after and dimensions.are_summed(row.pk, key, after=after)):
+        yield from dimensions.use_one_by_one(row.pk, key, start=start, end=end, truncate=truncate)
         return
-    for found in series.of_credits([row.pk], start=start, end=end):
-        for at, amount, _ in found.points:
-            yield found.feature_name or DIRECT, at, amount
+    rest: dict[datetime, Decimal] = defaultdict(Decimal)
+    for total in chapters.use(row.pk, after=after, start=start, end=end, truncate=truncate):
+        rest[total.at] += total.amount
+    found = dimensions.use(row.pk, key, after=after, start=start, end=end, truncate=truncate)
+    for used in found:
+        rest[used.at] -= used.amount
+        yield used
+    for at, amount in rest.items():
+        yield dimensions.UsedBy("", at, amount)
 
 
 def span(reach: Reach, now: datetime) -> tuple[datetime, datetime]:
@@ -113,17 +129,6 @@ def span(reach: Reach, now: datetime) -> tuple[datetime, datetime]:
         case Reach.YEAR:
             month = day.replace(day=1)
             return periods.boundary(month, -11), periods.boundary(month, 1)
-
-
-def dimensions(row: Pool) -> list[str]:
-    """The dimensions that the latest use came with; one query."""
-    latest = Consumption.objects.filter(pool=row).order_by("-used_at", "-pk")
-    found = latest.values_list("dimensions", flat=True)[:LATEST]
-    return sorted(_groupable(key for each in found for key in each))
-
-
-def _groupable(keys: Iterable[str]) -> set[str]:
-    return {key for key in keys if series.GROUPABLE.fullmatch(key)}
 
 
 def _largest(parts: list[Part], others: str) -> tuple[Part, ...]:

@@ -14,8 +14,8 @@ from decimal import Decimal
 from django.db.models import QuerySet, Sum
 
 from catalog.amounts import ZERO
+from credits.dimensions import texts, with_tags
 from credits.models import Consumption, UsageRecord
-from credits.series import with_tags
 from subscriptions import periods
 from subscriptions.models import Assignment, Customer, Entity, EntityType
 
@@ -214,11 +214,7 @@ def _uses(
         rows, names = with_tags(consumed, "dimensions", keys)
         amount = "amount"
     found = rows.order_by().values_list(*names).annotate(total=Sum(amount))
-    return [
-        (tuple("" if value is None else str(value) for value in named), total)
-        for *named, total in found
-        if total is not None
-    ]
+    return [(texts(named), total) for *named, total in found if total is not None]
 
 
 class _Family:

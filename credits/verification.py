@@ -502,12 +502,15 @@ def _limits(schedules: Iterable[ScheduleState]) -> tuple[bool, bool, bool]:
 
 
 def _check_chapters(rows: Sequence[Pool], now: datetime) -> Iterator[Fault]:
-    """What was added up says the same as the entries, by cause."""
+    """What was added up says the same as the entries, by cause and by dimension."""
     ids = [row.pk for row in rows]
     covered = ChapterSum.objects.filter(pool__in=ids).order_by("pool").values_list("pool")
     for pool_id, last in covered.annotate(last=Max("ends_with")):
         for cause in chapters.differences(pool_id, last):
             detail = f"Up to entry {last} the sums of {cause.type} are wrong."
+            yield Fault(Rule.CHAPTERS, detail, pool_id)
+        for ends_with in chapters.wrongly_parted(pool_id, last):
+            detail = f"The sums by dimension of the chapter up to entry {ends_with} are wrong."
             yield Fault(Rule.CHAPTERS, detail, pool_id)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from catalog import wording
-from credits import charts, past, pools, statements, summaries
+from credits import charts, dimensions, past, pools, statements, summaries
 from credits.admin import drawing
 from credits.admin.forms import ChartForm, LedgerFilter
 from credits.admin.grants import GrantAdmin
@@ -152,7 +152,7 @@ class CreditsPage(ObjectPage):
         }
 
     def _chart(self, pool: Pool) -> dict[str, Any]:
-        form = ChartForm(self.request.GET, auto_id="chart-%s", dimensions=charts.dimensions(pool))
+        form = ChartForm(self.request.GET, auto_id="chart-%s", dimensions=dimensions.latest(pool))
         span = form.span(self.now)
         wanted = self.request.GET.get("range", "")
         reach = Reach(wanted) if wanted in REACHES else Reach.MONTH

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from catalog.models import CreditType
 from credits import reading, series
 from credits.api.fields import WholeTextField
+from credits.dimensions import GROUPABLE
 from credits.models import Pool
 from credits.series import CreditSeries
 from subscriptions import periods
@@ -45,13 +46,13 @@ class GroupByField(CommaListField):
     def to_internal_value(self, data: Any) -> list[str]:
         if len(data) > MOST_KEYS:
             self.fail("many")
-        if not all(isinstance(key, str) and series.GROUPABLE.fullmatch(key) for key in data):
+        if not all(isinstance(key, str) and GROUPABLE.fullmatch(key) for key in data):
             self.fail("key")
         return list(dict.fromkeys(data))
 
     def described(self, _: object) -> dict[str, Any]:
         """For the OpenAPI description."""
-        key = {"type": "string", "pattern": f"^{series.GROUPABLE.pattern}$"}
+        key = {"type": "string", "pattern": f"^{GROUPABLE.pattern}$"}
         return {"type": "array", "items": key, "maxItems": MOST_KEYS}
 
 

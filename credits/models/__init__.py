@@ -3,7 +3,7 @@
 from credits.models.bulk import BulkKind, BulkOutcome, BulkRow, BulkRun, BulkStatus
 from credits.models.consumption import Consumption, ConsumptionKind
 from credits.models.grants import Grant, GrantSource, GrantStatus
-from credits.models.ledger import ChapterSum, LedgerEntry
+from credits.models.ledger import ChapterSum, DimensionSum, LedgerEntry
 from credits.models.pools import Pool
 from credits.models.schedules import Schedule
 from credits.models.usage import UsageEvent, UsageRecord
@@ -17,6 +17,7 @@ __all__ = [
     "ChapterSum",
     "Consumption",
     "ConsumptionKind",
+    "DimensionSum",
     "Grant",
     "GrantSource",
     "GrantStatus",

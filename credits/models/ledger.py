@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.lookups import Exact
 
-from catalog.amounts import AmountField
+from catalog.amounts import ZERO, AmountField
 from credits.book import EntryType
 from workspace.actors import ActorKind
 
@@ -119,3 +119,34 @@ class ChapterSum(models.Model):
 
     def __str__(self) -> str:
         return f"{self.entries} entries up to {self.ends_with}"
+
+
+class DimensionSum(models.Model):
+    """What was used in one chapter, in one hour and with one value of a dimension.
+
+    Written once, with the other sums of the chapter, by `chapters` (which see). A dimension has
+    all its sums in a chapter or none: where the key `LEFT_OVER` stands, one that has none there
+    may have been used.
+    """
+
+    LEFT_OVER = ""
+
+    pool = models.ForeignKey("credits.Pool", models.PROTECT, related_name="+", db_index=False)
+    ends_with = models.BigIntegerField()
+    place = models.PositiveIntegerField()
+    key = models.CharField(max_length=255)
+    value = models.TextField()
+    used_in = models.DateTimeField(null=True)
+    amount = AmountField(default=ZERO)
+
+    class Meta:
+        ordering = ["pool_id", "ends_with", "place"]
+        indexes = [models.Index(fields=["pool", "key", "used_in"], name="sums_by_dimension")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pool", "ends_with", "place"], name="a_chapter_is_parted_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.value} up to {self.ends_with}"

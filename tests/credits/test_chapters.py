@@ -25,7 +25,7 @@ from credits.book import EntryType
 from credits.charts import Reach
 from credits.consumption import Demand
 from credits.explanation import Kind
-from credits.models import ChapterSum, LedgerEntry, Pool
+from credits.models import ChapterSum, DimensionSum, LedgerEntry, Pool
 from credits.models.ledger import EndsChapter
 from credits.statements import Filter
 from credits.verification import Rule
@@ -50,13 +50,14 @@ def _short_chapters(monkeypatch):
 
 @pytest.fixture
 def pool() -> Pool:
-    """26 entries: grants, use of two features, late use, use by a person, in ten days."""
+    """26 entries in ten days: grants, use of two features and models, late, and by a person."""
     pool = a_pool_of_a_plan(5000)
     images, films = a_metered_feature("Images"), a_metered_feature("Films", event_name="film")
     for day in range(5):
         at = START + day * DAY + HOUR / 2
-        consumed(pool, 10 + day, feature=images, now=at)
-        consumed(pool, 3, feature=films, now=at + HOUR, used_at=at - DAY)
+        large, small = {"model": "large", "tokens": day}, {"model": "small"}
+        consumed(pool, 10 + day, feature=images, now=at, dimensions=large)
+        consumed(pool, 3, feature=films, now=at + HOUR, used_at=at - DAY, dimensions=small)
         consumed(pool, 1, now=at + 2 * HOUR)
         demand = Demand(Decimal(2), f"by hand {day}", at + 3 * HOUR, reason="Refund")
         consumption.consume(pool_id=pool.pk, demand=demand, actor=ALICE, now=at + 3 * HOUR)
@@ -131,10 +132,19 @@ def everything(pool: Pool) -> list[object]:
                     said.append([each.entry.number for each in more.found])
         only = Filter(since=since, until=until)
         said.append(statements.statement(row, state, only=only))
-    said += [charts.over_time(row, *charts.span(reach, NOW)) for reach in Reach]
+    said += [
+        charts.over_time(row, *charts.span(reach, NOW), dimension=dimension)
+        for reach in Reach
+        for dimension in ("", "model", "tokens", "region")
+    ]
     said.append(outlook.habits(row, now=NOW))
     said.append(outlook.habits(row, now=START + DAY + HOUR / 2))
     return said
+
+
+def by_model(pool: Pool) -> dict[str, Decimal]:
+    use = charts.over_time(stored(pool), *charts.span(Reach.MONTH, NOW), dimension="model")
+    return {part.name: part.total for part in use.parts}
 
 
 class TestReaders:
@@ -158,9 +168,21 @@ class TestReaders:
         used = sum(line.amount for line in found.lines if line.key.kind == Kind.USED)
         assert used < -5000
         assert charts.over_time(row, *charts.span(Reach.MONTH, NOW)).total > 5000
+        assert by_model(row)["Without model"] > 5000
         assert outlook.habits(row, now=NOW).use.amount > 5000
         [fault, *_] = verification.verify([pool.pk], NOW)
         assert (fault.rule, fault.pool_id) == (Rule.CHAPTERS, pool.pk)
+        ChapterSum.objects.all().delete()
+
+    def test_believe_the_sums_by_dimension(self, pool):
+        sum_up()
+        DimensionSum.objects.filter(value="small").update(amount=Decimal(-1))
+
+        assert by_model(pool) == {"large": 60, "small": 5, "Without model": 25}
+        faults = list(verification.verify([pool.pk], NOW))
+        assert {(fault.rule, fault.pool_id) for fault in faults} == {(Rule.CHAPTERS, pool.pk)}
+        assert "up to entry 4 " in faults[0].detail
+        DimensionSum.objects.all().delete()
         ChapterSum.objects.all().delete()
 
     def test_add_entries_one_by_one_only_beyond_the_sums(self, pool):

@@ -121,17 +121,3 @@ class TestOverTime:
             over(pool, Reach.YEAR)
 
         assert len(queries) == 1
-
-
-@pytest.mark.django_db
-class TestDimensions:
-    def test_are_those_of_the_latest_use_that_can_be_asked_for(self):
-        pool = a_pool()
-        consumed(pool, 1, now=NOW, dimensions={"model": "large", 'no"good': 1})
-        consumed(pool, 1, now=NOW, dimensions={"endpoint": "/v2"})
-        consumed(a_pool(), 1, now=NOW, dimensions={"another": "pool"})
-
-        assert charts.dimensions(pool) == ["endpoint", "model"]
-
-    def test_are_none_without_use(self):
-        assert charts.dimensions(a_pool()) == []
