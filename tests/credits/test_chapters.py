@@ -55,10 +55,11 @@ def pool() -> Pool:
     images, films = a_metered_feature("Images"), a_metered_feature("Films", event_name="film")
     for day in range(5):
         at = START + day * DAY + HOUR / 2
-        large, small = {"model": "large", "tokens": day}, {"model": "small"}
+        large = {"model": "large", "tokens": day}
+        small = {"model": "small", "tokens": 20 + day}
         consumed(pool, 10 + day, feature=images, now=at, dimensions=large)
         consumed(pool, 3, feature=films, now=at + HOUR, used_at=at - DAY, dimensions=small)
-        consumed(pool, 1, now=at + 2 * HOUR)
+        consumed(pool, 1, now=at + 2 * HOUR, dimensions={"tokens": 10 + day})
         demand = Demand(Decimal(2), f"by hand {day}", at + 3 * HOUR, reason="Refund")
         consumption.consume(pool_id=pool.pk, demand=demand, actor=ALICE, now=at + 3 * HOUR)
         granted(pool, 100, now=at + 4 * HOUR, name=f"Order {day}")
