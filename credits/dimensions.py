@@ -5,6 +5,7 @@ whose values would need more, like a count of tokens, is read use by use; a char
 show little but "other values" anyway.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,11 +38,26 @@ class UsedBy(NamedTuple):
     amount: Decimal
 
 
+class _Tag(KeyTextTransform):
+    """The value of a dimension as text; a name of digits is a name, and no place in a list."""
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, Any]:
+        column, params, _keys = self.preprocess_lhs(compiler, connection)
+        return f"({column} ->> %s)", (*params, self.key_name)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, Any]:
+        column, params, _keys = self.preprocess_lhs(compiler, connection)
+        one = (*params, f"$.{json.dumps(self.key_name)}")
+        kind = f"JSON_TYPE({column}, %s)"
+        value = f"JSON_EXTRACT({column}, %s)"
+        return f"(CASE WHEN {kind} IN ('true', 'false') THEN {kind} ELSE {value} END)", one * 3
+
+
 def with_tags(
     rows: QuerySet[Any], column: str, keys: Sequence[str]
 ) -> tuple[QuerySet[Any], list[str]]:
     """The rows with the values of dimensions `keys` beside them, under the names returned."""
-    tags = {f"tag_{number}": KeyTextTransform(key, F(column)) for number, key in enumerate(keys)}
+    tags = {f"tag_{number}": _Tag(key, F(column)) for number, key in enumerate(keys)}
     return rows.annotate(**tags), list(tags)
 
 

@@ -1,11 +1,12 @@
 """Use by dimension, and what chapters say of it."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from credits import dimensions
-from credits.models import DimensionSum, LedgerEntry, Pool
+from credits.models import Consumption, DimensionSum, LedgerEntry, Pool
 from tests.credits.pools import a_pool, a_pool_of_a_plan, consumed
 
 pytestmark = pytest.mark.django_db
@@ -98,3 +99,25 @@ class TestAreSummed:
     )
     def test_unless_a_chapter_without_them_leaves_something_over(self, pool, key, after, expected):
         assert dimensions.are_summed(pool.pk, key, after=after) is expected
+
+
+class TestWithTags:
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [("large", "large"), ("", ""), (5, "5"), (Decimal("1.5"), "1.5"), (True, "true")],
+    )
+    def test_tells_values_as_texts(self, value, text):
+        consumed(a_pool(), 1, now=NOW, dimensions={"model": value})
+
+        rows, [tag] = dimensions.with_tags(Consumption.objects.all(), "dimensions", ["model"])
+
+        assert dimensions.texts(list(rows.values_list(tag, flat=True))) == (text,)
+
+    @pytest.mark.parametrize("key", ["model", "2024", "-1", "$a", "_", "a-b"])
+    def test_finds_every_dimension_that_can_be_asked_for(self, key):
+        pool = a_pool()
+        consumed(pool, 1, now=NOW, dimensions={key: "large"})
+
+        rows, [tag] = dimensions.with_tags(Consumption.objects.all(), "dimensions", [key])
+
+        assert rows.values_list(tag, flat=True).get() == "large"
