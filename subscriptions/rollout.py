@@ -271,9 +271,7 @@ def retry(*, run_id: int, actor: Actor, now: datetime) -> RolloutRun:
     run = _lock(run_id)
     if run.finished_at is None or not run.failed:
         raise NothingFailed("Nothing failed, or the rollout is not over yet.")
-    drafts.lock_package(run.package_id)
-    if RolloutRun.objects.unfinished().filter(package=run.package_id).exists():
-        raise RolloutRunning(f"Another rollout of {run.package.name} is not finished.")
+    _refuse_beside_another(drafts.lock_package(run.package_id))
     number, _ = run.results.filter(outcome=RolloutOutcome.FAILED).delete()
     run.status, run.finished_at, run.failed = RolloutStatus.PENDING, None, 0
     run.save(update_fields=["status", "finished_at", "failed"])
