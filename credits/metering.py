@@ -7,20 +7,17 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from catalog.amounts import LIMIT, ZERO, rounded
+from catalog.features import EVENT_NAME
 from catalog.formulas import CostTooLarge, parse
 from catalog.models import Aggregation, ConsumptionMapping, Feature
 from subscriptions.entitlements import effective_mappings
 from subscriptions.models import Customer, Subscription
-
-EVENT_NAME = "eventName"
 
 
 @dataclass(slots=True, frozen=True)
 class Cost:
     """What one use costs in one credit type; `flags` name what was missing or wrong."""
 
-    credit_type_id: int
-    feature_id: int
     amount: Decimal
     flags: tuple[str, ...] = ()
 
@@ -82,13 +79,11 @@ def cost(mapping: ConsumptionMapping, units: Decimal, dimensions: Mapping[str, A
     """
     if mapping.formula:
         result = parse(mapping.formula).evaluate(dimensions)
-        return Cost(
-            mapping.credit_type_id, mapping.feature_id, result.amount, tuple(result.warnings)
-        )
+        return Cost(result.amount, tuple(result.warnings))
     amount = max(units, ZERO) * (mapping.rate or ZERO)
     if amount >= LIMIT:
         raise CostTooLarge("The rate gives a cost of 1,000,000,000,000 credits or more.")
-    return Cost(mapping.credit_type_id, mapping.feature_id, rounded(amount))
+    return Cost(rounded(amount))
 
 
 def as_number(value: Any) -> Decimal | None:
