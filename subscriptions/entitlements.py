@@ -4,7 +4,7 @@ How much of it all is granted when, and who pays first, is decided where credits
 here is only what was bought.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -105,35 +105,19 @@ def credit_sources(agreed: Terms, *, included: Included | None = None) -> list[C
 
     With `included`, which knows the versions, without any query.
     """
-    return credit_sources_of(
-        agreed.plan_version, addons=agreed.addons, values=agreed.values, included=included
-    )
-
-
-def credit_sources_of(
-    plan_version: PackageVersion,
-    addons: Sequence[tuple[PackageVersion, int, datetime]] = (),
-    values: Iterable[SubscriptionEntitlement] = (),
-    *,
-    included: Included | None = None,
-) -> list[CreditSource]:
-    """As `credit_sources`, of a subscription that need not be stored.
-
-    With `included`, which knows the versions, without any query.
-    """
-    attachments = [Attached(*addon) for addon in addons]
-    values = list(values)
-    versions = [plan_version.pk, *(addon.version.pk for addon in attachments)]
-    included = included or Included(versions)
+    plan_version = agreed.plan_version
+    included = included or Included(_version_ids(agreed))
     features: dict[int, EffectiveFeature] = {}
     if included.features:
-        features = _effective_features(plan_version, attachments, values, included.features)
-    custom = {value.credit_type_id: value for value in values if value.credit_type_id is not None}
+        features = _effective_features(agreed, included.features)
+    custom = {
+        value.credit_type_id: value for value in agreed.values if value.credit_type_id is not None
+    }
     found = [
         _plan_source(entitlement, plan_version, custom, features)
         for entitlement in included.credits[plan_version.pk]
     ]
-    for addon in attachments:
+    for addon in agreed.addons:
         brought = included.features.get(addon.version.pk, [])
         found += [
             _addon_source(entitlement, addon, brought)
@@ -144,21 +128,13 @@ def credit_sources_of(
 
 def effective_features(subscription: Subscription, now: datetime) -> list[EffectiveFeature]:
     """The features that a subscription includes at `now`; a constant number of queries."""
-    agreed = terms.at(subscription, now)
-    return effective_features_of(agreed.plan_version, addons=agreed.addons, values=agreed.values)
+    return features_under(terms.at(subscription, now))
 
 
-def effective_features_of(
-    plan_version: PackageVersion,
-    addons: Sequence[tuple[PackageVersion, int, datetime]] = (),
-    values: Iterable[SubscriptionEntitlement] = (),
-) -> list[EffectiveFeature]:
-    """As `effective_features`, of a subscription that need not be stored."""
-    attachments = [Attached(*addon) for addon in addons]
-    versions = [plan_version.pk, *(addon.version.pk for addon in attachments)]
-    by_version = inheritance.feature_entitlements_of(versions)
-    features = _effective_features(plan_version, attachments, list(values), by_version)
-    return list(features.values())
+def features_under(agreed: Terms) -> list[EffectiveFeature]:
+    """The features that terms include; a constant number of queries."""
+    by_version = inheritance.feature_entitlements_of(_version_ids(agreed))
+    return list(_effective_features(agreed, by_version).values())
 
 
 def effective_mappings(subscription: Subscription, now: datetime) -> list[ConsumptionMapping]:
@@ -185,6 +161,10 @@ def mappings_under(agreed: Terms) -> list[ConsumptionMapping]:
             if mapping.feature_id not in mapped_by_plan:
                 in_force.setdefault((mapping.feature_id, mapping.credit_type_id), mapping)
     return list(in_force.values())
+
+
+def _version_ids(agreed: Terms) -> list[int]:
+    return [agreed.plan_version.pk, *(addon.version.pk for addon in agreed.addons)]
 
 
 def _plan_source(
@@ -249,24 +229,22 @@ def _units(feature: EffectiveFeature | None) -> Decimal | None:
 
 
 def _effective_features(
-    plan_version: PackageVersion,
-    addons: Sequence[Attached],
-    values: Iterable[SubscriptionEntitlement],
-    by_version: dict[int, list[FeatureEntitlement]],
+    agreed: Terms, by_version: dict[int, list[FeatureEntitlement]]
 ) -> dict[int, EffectiveFeature]:
     """By feature, what all packages and the subscription itself say together."""
+    plan_version = agreed.plan_version
     sources: dict[int, list[FeatureSource]] = {}
     for entitlement in by_version[plan_version.pk]:
         inherited_from = _inherited_from(entitlement, plan_version)
         sources.setdefault(entitlement.feature_id, []).append(
             FeatureSource(entitlement, plan_version.name, False, 1, inherited_from)
         )
-    for addon in addons:
+    for addon in agreed.addons:
         for entitlement in by_version[addon.version.pk]:
             sources.setdefault(entitlement.feature_id, []).append(
                 FeatureSource(entitlement, addon.version.name, True, addon.quantity)
             )
-    own = {value.feature_id: value for value in values if value.feature_id is not None}
+    own = {value.feature_id: value for value in agreed.values if value.feature_id is not None}
     return {
         feature_id: _effective_feature(found, own.get(feature_id))
         for feature_id, found in sources.items()

@@ -1,6 +1,6 @@
 """What a subscription gives, asked of the apps that know: stored, or only thought of."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import cast
 
 from catalog.models import CreditType
 from subscriptions.causes import Cause
-from subscriptions.entitlements import CreditSource, credit_sources_of
+from subscriptions.entitlements import CreditSource, credit_sources
 from subscriptions.models import (
     Subscription,
     SubscriptionAddon,
@@ -49,8 +49,7 @@ class Preview:
     @property
     def terms(self) -> Terms:
         """What it is made of."""
-        attached = (Attached(row.version, row.quantity, row.attached_at) for row in self.addons)
-        return Terms(self.subscription.plan_version, tuple(attached), self.values)
+        return _terms(self.subscription, self.addons, self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +108,17 @@ def preview_of(
     planned: Planned = Planned(),
 ) -> Preview:
     """The preview of a subscription whose parts are at hand."""
-    sources = credit_sources_of(
-        subscription.plan_version,
-        addons=[(row.version, row.quantity, row.attached_at) for row in addons],
-        values=values,
-    )
+    sources = credit_sources(_terms(subscription, addons, values))
     return Preview(subscription, tuple(addons), tuple(values), tuple(sources), planned)
+
+
+def _terms(
+    subscription: Subscription,
+    addons: Iterable[SubscriptionAddon],
+    values: Iterable[SubscriptionEntitlement],
+) -> Terms:
+    attached = (Attached(row.version, row.quantity, row.attached_at) for row in addons)
+    return Terms(subscription.plan_version, tuple(attached), tuple(values))
 
 
 def preview_of_stored(subscription: Subscription) -> Preview:

@@ -225,12 +225,7 @@ def entitlement_rows(
         _credit_row(line, by_type[line.credit_type_id])
         for line in previews.credit_lines(preview, now=now)
     ]
-    features = entitlements.effective_features_of(
-        preview.subscription.plan_version,
-        addons=[(row.version, row.quantity, row.attached_at) for row in preview.addons],
-        values=preview.values,
-    )
-    return rows + feature_rows(features, given)
+    return rows + feature_rows(entitlements.features_under(preview.terms), given)
 
 
 def feature_rows(

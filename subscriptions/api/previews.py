@@ -13,7 +13,7 @@ from subscriptions import discounts, finding, previews, provisioning, updates
 from subscriptions.api import orders
 from subscriptions.api.answers import AddonLineShape
 from subscriptions.choices import LARGEST_LIMIT, LARGEST_QUANTITY
-from subscriptions.entitlements import effective_features_of
+from subscriptions.entitlements import features_under
 from subscriptions.models import Status, Subscription, UpdateKind
 from subscriptions.previews import CreditChange, Preview
 from workspace.api.camel import CamelMixin
@@ -211,9 +211,7 @@ def _shown(
 def _lines(preview: Preview) -> Iterable[InvoiceLineShape]:
     """What is paid ahead for a billing period: flat prices and units, no tiers, no use."""
     quantities = {row.addon.public_id: row for row in preview.addons}
-    features = effective_features_of(
-        preview.subscription.plan_version, addons=preview.terms.addons, values=preview.values
-    )
+    features = features_under(preview.terms)
     units = {each.feature.public_id: each.usage_limit or 0 for each in features}
     for price in preview.subscription.prices:
         if price["amount"] is None or price["billingModel"] not in PAID_AHEAD:

@@ -4,9 +4,10 @@ from decimal import Decimal
 import pytest
 
 from catalog.models import Behaviour, Cadence, FeatureType, PricingType
-from subscriptions import entitlements, terms, updates
+from subscriptions import terms, updates
 from subscriptions.choices import CreditValue, FeatureValue
 from subscriptions.entitlements import credit_sources, effective_features, effective_mappings
+from subscriptions.terms import Attached, Terms
 from tests.builders import (
     NOW,
     a_credit_type,
@@ -326,12 +327,12 @@ class TestEffectiveMappings:
         assert mappings == {image.pk: 10, video.pk: 1}
 
 
-class TestSourcesOf:
+class TestCreditSourcesOfTerms:
     def test_need_no_stored_subscription(self):
         credit_type = a_credit_type()
         plan = a_published_plan(entitlements=[some_credits(credit_type, 5)])
         addon = a_published_addon(entitlements=[some_credits(credit_type, 7)])
 
-        sources = entitlements.credit_sources_of(plan.live, addons=[(addon.live, 4, NOW)])
+        sources = credit_sources(Terms(plan.live, (Attached(addon.live, 4, NOW),)))
 
         assert [(source.amount, source.quantity) for source in sources] == [(5, 1), (7, 4)]
