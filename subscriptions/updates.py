@@ -59,10 +59,6 @@ class OtherProduct(BadInput):
     """A subscription stays with its product."""
 
 
-class SamePlan(Conflict):
-    """The subscription is on this plan, billed like this, already."""
-
-
 class NotInTrial(Conflict):
     """The subscription is in no trial."""
 
@@ -129,8 +125,9 @@ def update(
     """Change what a subscription includes, and when (R25–R31).
 
     Plan, billing period, add-ons and values change at once or, with `when`, at the end of the
-    running billing month or period. They replace what was scheduled before; where they say
-    what is so already, they only take it back.
+    running billing month or period; without `when` at once unless, of a downgrade, the product
+    says otherwise (R4). They replace what was scheduled before; where they say what is so
+    already, they only take it back.
 
     Raises:
         UnknownSubscription, SubscriptionEnded: there is none, or it is over.
@@ -142,51 +139,6 @@ def update(
         Whatever `choices` refuses of add-ons, values and billing period.
     """
     return _update(subscription_id, changes, when, actor, now)
-
-
-@act
-def change_plan(
-    *,
-    subscription_id: str,
-    plan_id: str,
-    addons: Sequence[tuple[str, int]] | None = None,
-    entitlements: Sequence[Value] | None = None,
-    billing_period: str | None = None,
-    restart_period: bool = False,
-    when: str | None = None,
-    actor: Actor,
-    now: datetime,
-) -> Subscription:
-    """Put a subscription on another plan of its product, or bill it otherwise (R4, R31).
-
-    At once, unless `when` or, of a downgrade, the product says otherwise. Add-ons and values
-    stay where nothing else is said, values only where the new plan has room for them.
-    `restart_period` begins a new period now (R26). Whether use starts afresh the product
-    says: always, never, or only when the anchor or the billing period changes.
-
-    Raises:
-        As `update`.
-        SamePlan: it is on this plan, billed like this, already.
-    """
-    changes = plan_changes(plan_id, addons, entitlements, billing_period)
-    if restart_period:
-        changes["billing_cycle_anchor"] = now
-    return _update(subscription_id, changes, when, actor, now, must_differ=True)
-
-
-def plan_changes(
-    plan_id: str,
-    addons: Sequence[tuple[str, int]] | None,
-    entitlements: Sequence[Value] | None,
-    billing_period: str | None,
-) -> Changes:
-    """A change of plan, as `update` takes it; None is "as it is"."""
-    changes: Changes = {"plan_id": plan_id, "billing_period": billing_period}
-    if addons is not None:
-        changes["addons"] = addons
-    if entitlements is not None:
-        changes["entitlements"] = entitlements
-    return changes
 
 
 def fall_back(
@@ -207,7 +159,7 @@ def fall_back(
     priced = base_prices(list(plan.live.charges.all()))
     kept = locked_subscription.billing_period
     period = kept if not priced or kept in priced else next(iter(priced))
-    changes = plan_changes(plan.public_id, [], None, period)
+    changes: Changes = {"plan_id": plan.public_id, "billing_period": period, "addons": []}
     return _update(locked_subscription.public_id, changes, at, actor, now)
 
 
@@ -395,8 +347,6 @@ def _update(
     when: str | datetime | None,
     actor: Actor,
     now: datetime,
-    *,
-    must_differ: bool = False,
 ) -> Subscription:
     pk = finding.lock_customer_of(subscription_id, now)
     wanted = _wanted(pk, changes)
@@ -406,8 +356,6 @@ def _update(
     is_replaced = is_about_parts and scheduled.take_back(subscription, actor=actor, now=now)
     before = (subscription.plan.public_id, subscription.billing_period)
     draft = _draw_up(subscription, wanted, changes, when, now)
-    if must_differ and Cause.PLAN_CHANGE not in draft.causes:
-        raise SamePlan(f"The subscription is on {before[0]} already.", field="plan_id")
     is_later = draft.at > now
     if not is_later:
         subscription = draft.subscription

@@ -122,7 +122,7 @@ def change_plan(
     now: datetime = MID_JANUARY + HOUR,
 ) -> None:
     as_a_request(
-        lambda: updates.change_plan(
+        lambda: updates.update(
             subscription_id=subscription_id,
             plan_id=plan_id,
             addons=[(addon_id, 1)],
@@ -151,7 +151,7 @@ def cancel(subscription_id: str, plan_id: str, addon_id: str) -> None:
 
 def an_update_that_is_due() -> Arguments:
     arguments = a_subscription_in_use()
-    updates.change_plan(
+    updates.update(
         subscription_id=arguments["subscription_id"],
         plan_id=arguments["plan_id"],
         addons=[(arguments["addon_id"], 1)],

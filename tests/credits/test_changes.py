@@ -156,16 +156,8 @@ class Subscriber:
         held = [(addon.public_id, quantity) for addon, quantity in addons]
         return self.update(now, addons=held, **options)
 
-    def change(self, now: datetime, plan: Package, **options: Any) -> list[Line]:
-        self.lines()
-        updates.change_plan(
-            subscription_id=self.subscription.public_id,
-            plan_id=plan.public_id,
-            actor=SYSTEM,
-            now=now,
-            **options,
-        )
-        return self.lines()
+    def change(self, now: datetime, plan: Package, **changes: Any) -> list[Line]:
+        return self.update(now, plan_id=plan.public_id, **changes)
 
     def migrate(self, now: datetime) -> list[Line]:
         self.lines()
@@ -502,7 +494,7 @@ class TestApplyToPlans:
         customer = Subscriber(market.plan(100))
         customer.use(60, MID_JANUARY)
 
-        customer.change(MID_JANUARY, market.plan(500), restart_period=True)
+        customer.change(MID_JANUARY, market.plan(500), billing_cycle_anchor=MID_JANUARY)
 
         assert customer.balance(MID_JANUARY) == 500
         assert customer.pool.next_reset_at == FEBRUARY.replace(day=15)

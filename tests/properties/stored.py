@@ -287,7 +287,8 @@ class StoredCustomer:
     def update(self, place: int, change: ChangePlan | Hold, by: dict[str, Any], when: When) -> None:
         if isinstance(change, ChangePlan):
             plan_id = self.packages[change.plan].public_id
-            updates.change_plan(plan_id=plan_id, restart_period=change.restarts, when=when, **by)
+            anew: Any = {"billing_cycle_anchor": self.now} if change.restarts else {}
+            updates.update(plan_id=plan_id, when=when, **anew, **by)
             return
         wanted = {key: number for key, (_, number) in self.models[place].agreement.addons.items()}
         wanted[change.addon] = change.quantity

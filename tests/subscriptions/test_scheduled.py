@@ -11,7 +11,7 @@ from subscriptions.causes import Cause
 from subscriptions.choices import FeatureValue
 from subscriptions.models import ScheduledUpdate, Subscription, UpdateKind, UpdateStatus
 from subscriptions.scheduled import EndsBefore
-from subscriptions.updates import RestartsNow, SamePlan, When
+from subscriptions.updates import RestartsNow, When
 from tests.builders import (
     NOW,
     a_feature,
@@ -130,9 +130,10 @@ class TestPut:
         small = a_published_plan("Small", product=addon.product, monthly=9)
         subscription = a_subscription(plan=large)
 
-        changed = updates.change_plan(
+        changed = updates.update(
             subscription_id=subscription.public_id,
             plan_id=small.public_id,
+            when=None,
             actor=SYSTEM,
             now=LATER,
         )
@@ -148,28 +149,15 @@ class TestPut:
         small = a_published_plan("Small", product=product, monthly=9)
         subscription = a_subscription(plan=large)
 
-        changed = updates.change_plan(
+        changed = updates.update(
             subscription_id=subscription.public_id,
             plan_id=small.public_id,
+            when=None,
             actor=SYSTEM,
             now=LATER,
         )
 
         assert changed.plan == small
-        assert not ScheduledUpdate.objects.exists()
-
-    def test_of_the_same_plan_is_refused(self, plan: Package):
-        subscription = a_subscription(plan=plan)
-
-        with pytest.raises(SamePlan):
-            updates.change_plan(
-                subscription_id=subscription.public_id,
-                plan_id=plan.public_id,
-                when=When.END_OF_BILLING_PERIOD,
-                actor=SYSTEM,
-                now=LATER,
-            )
-
         assert not ScheduledUpdate.objects.exists()
 
 

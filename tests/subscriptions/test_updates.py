@@ -14,8 +14,6 @@ from subscriptions.updates import (
     NoPaymentPending,
     NotInTrial,
     OtherProduct,
-    SamePlan,
-    When,
 )
 from tests.builders import (
     NOW,
@@ -280,17 +278,11 @@ class TestPreview:
         assert [said.what for said in told] == ["started"]
 
 
-def change_plan(subscription: Subscription, plan: Package, **options) -> Subscription:
-    return updates.change_plan(
-        subscription_id=subscription.public_id,
-        plan_id=plan.public_id,
-        actor=SYSTEM,
-        now=LATER,
-        **options,
-    )
+def change_plan(subscription: Subscription, plan: Package, **changes) -> Subscription:
+    return update(subscription, plan_id=plan.public_id, **changes)
 
 
-class TestChangePlan:
+class TestUpdateOfPlans:
     """R31: what becomes of use is told with the change."""
 
     @pytest.mark.parametrize(
@@ -310,7 +302,9 @@ class TestChangePlan:
         old, new = (a_published_plan(name, product=product) for name in ("Small", "Large"))
         subscription = a_subscription(plan=old)
 
-        changed = change_plan(subscription, new, restart_period=restart_period)
+        anew = {"billing_cycle_anchor": LATER} if restart_period else {}
+
+        changed = change_plan(subscription, new, **anew)
 
         assert (changed.plan, changed.plan_version) == (new, new.live)
         assert changed.billing_cycle_anchor == (LATER if restart_period else NOW)
@@ -340,17 +334,19 @@ class TestChangePlan:
         with pytest.raises(IncompatibleAddon):
             change_plan(subscription, new)
 
-        assert change_plan(subscription, new, addons=[], when=When.IMMEDIATE).plan == new
+        assert change_plan(subscription, new, addons=[]).plan == new
 
     def test_refuses_plans_of_other_products(self):
         with pytest.raises(OtherProduct):
             change_plan(a_subscription(), a_published_plan())
 
-    def test_refuses_the_same_plan(self):
+    def test_to_the_same_plan_changes_nothing(self, told):
         plan = a_published_plan()
+        subscription = a_subscription(plan=plan)
+        told.clear()
 
-        with pytest.raises(SamePlan):
-            change_plan(a_subscription(plan=plan), plan)
+        assert change_plan(subscription, plan).plan == plan
+        assert told == []
 
 
 class TestConfirmPayment:
