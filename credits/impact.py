@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from catalog.models import CreditType
-from credits import changes, pools, timeline
+from credits import changes, planning, pools, timeline
 from credits.book import PoolState, ScheduleState
 from credits.recurring import Allowance
 from subscriptions.causes import Cause
@@ -71,14 +71,14 @@ def _effect(
     subscription_pk: int,
     credit_type: CreditType,
     stored: PoolState | None,
-    steps: list[tuple[changes.Change, list[Allowance]]],
+    steps: list[tuple[planning.Change, list[Allowance]]],
     now: datetime,
 ) -> Effect:
     """One pool before and after: planned and turned as `changes.apply` does."""
     before = stored or PoolState(pk=0)
     after = before.copy()
     known = len(after.entries)
-    changes.plan(after, steps)
+    planning.plan(after, steps)
     timeline.turn(after, now)
     return Effect(
         credit_type_id=credit_type.pk,

@@ -14,7 +14,7 @@ from django.db.models.functions import TruncDay
 
 from catalog.amounts import ZERO, rounded
 from catalog.models import ConsumptionMapping, Package, PackageVersion
-from credits import changes, chapters, impact, timeline
+from credits import chapters, impact, planning, timeline
 from credits.book import PoolState
 from credits.forecast import DAY, Use
 from credits.models import Consumption, ConsumptionKind, Pool
@@ -121,7 +121,7 @@ def under(plans: Draft, row: Pool, state: PoolState, now: datetime) -> PoolState
     """The pool as if the draft had been published for all at `now`; `state` stays as it is."""
     pool = state.copy()
     for steps in impact.steps_of(plans.migrations, now).values():
-        changes.plan(pool, [step.of(row.credit_type_id) for step in steps])
+        planning.plan(pool, [step.of(row.credit_type_id) for step in steps])
         timeline.turn(pool, now)
     return pool
 

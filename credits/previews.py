@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from catalog.models import Cadence, CreditType
 from catalog.wording import units_of
-from credits import changes, recurring, summaries, timeline
+from credits import changes, planning, recurring, summaries, timeline
 from credits.book import ZERO, Entry, EntryType, GrantType, PoolState
-from credits.changes import Change, Step
+from credits.changes import Step
 from credits.models import Pool, Schedule
 from credits.recurring import Allowance
 from subscriptions.causes import Cause
@@ -76,7 +76,7 @@ def _change(
     """Walk one pool, on paper, to the instant of the change and on to the reset after it."""
     pool = _on_paper(row, now)
     balance = pool.balance
-    changes.plan(pool, [step.of(credit_type.pk) for step in steps])
+    planning.plan(pool, [step.of(credit_type.pk) for step in steps])
     if at > now:
         timeline.turn(pool, now)
         pool, _ = timeline.advance(pool, at - timedelta.resolution)
@@ -186,7 +186,7 @@ def _granted_at_once(
     ).first()
     pool = _on_paper(row, now)
     before = len(pool.entries)
-    changes.plan(pool, [(Change(Cause.START, False, subscription, now), allowances)])
+    planning.plan(pool, [(planning.Change(Cause.START, False, subscription, now), allowances)])
     timeline.turn(pool, now)
     return _granted_sentence(_recurring(pool.entries[before:]), allowances)
 

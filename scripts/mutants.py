@@ -1,7 +1,7 @@
 """Change the engine line by line, and see whether the tests of the same room notice.
 
     python -m scripts.mutants [credits/book.py …]
-    python -m scripts.mutants credits/changes.py::apply,Switch.between
+    python -m scripts.mutants credits/planning.py::spans,Switch.between
 
 mutmut makes the mutants, each with one small change, and runs against each the tests that
 reach it. They work on a copy below `var/`, so the checkout stays as it is. A mutant that no test
@@ -34,7 +34,10 @@ ROOMS = {
     "credits/timeline.py": ["tests/credits/test_timeline.py"],
     "credits/changes.py": [
         "tests/credits/test_changes_on_paper.py",
-        "tests/credits/test_changes_of_resource.py",
+        "tests/credits/test_changes.py",
+    ],
+    "credits/planning.py": [
+        "tests/credits/test_planning.py",
         "tests/credits/test_changes.py",
     ],
     "credits/ledger.py": ["tests/credits/test_ledger.py"],

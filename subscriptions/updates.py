@@ -125,9 +125,9 @@ def update(
     """Change what a subscription includes, and when (R25–R31).
 
     Plan, billing period, add-ons and values change at once or, with `when`, at the end of the
-    running billing month or period; without `when` at once unless, of a downgrade, the product
-    says otherwise (R4). They replace what was scheduled before; where they say what is so
-    already, they only take it back.
+    running billing month or period. Where `when` is None, the product says it of a downgrade
+    (R4). They replace what was scheduled before; where they say what is so already, they only
+    take it back.
 
     Raises:
         UnknownSubscription, SubscriptionEnded: there is none, or it is over.

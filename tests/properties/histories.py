@@ -1,7 +1,7 @@
 """Histories nobody would think of: what people, applications and time do to one pool.
 
 A history is a list of steps, each a wait and an act. `Customer` lives one on paper, by the
-same functions as the product: `changes.plan`, `timeline`, `burn_order` and the book.
+same functions as the product: `planning.plan`, `timeline`, `burn_order` and the book.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from catalog.models import Behaviour, Cadence, CreditType
-from credits import changes, recurring, timeline
+from credits import planning, recurring, timeline
 from credits.book import EntryType, GrantState, GrantType, PoolState, Stage
 from credits.recurring import Allowance
 from subscriptions.causes import Cause
@@ -478,8 +478,8 @@ class Customer:
     def change(self, cause: Cause, *, resets: bool = False) -> None:
         """Tell the pool what the subscription says now."""
         held = frozenset({self.plan, *self.addons})
-        change = changes.Change(cause, resets, self.subscription(), self.now, held)
-        changes.plan(self.pool, [(change, self.allowances())])
+        change = planning.Change(cause, resets, self.subscription(), self.now, held)
+        planning.plan(self.pool, [(change, self.allowances())])
         timeline.turn(self.pool, self.now)
         self.note_largest()
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.models import TrialEnd
-from credits import changes, metering, past, pools, timeline, usage
+from credits import changes, metering, past, planning, pools, timeline, usage
 from credits.book import Stage
 from subscriptions import provisioning
 from tests.properties.shop import Shop
@@ -60,7 +60,7 @@ def forget_ends_without_an_entry(patch: pytest.MonkeyPatch) -> None:
 
 
 def change_nothing_later(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(changes, "_foresee", lambda pool, allowances, change: None)
+    patch.setattr(planning, "_foresee", lambda pool, allowances, change: None)
 
 
 def forget_what_was_used_elsewhere(patch: pytest.MonkeyPatch) -> None:
@@ -84,13 +84,13 @@ def live_beyond_trials(patch: pytest.MonkeyPatch) -> None:
 
 
 def keep_overrides_as_they_were(patch: pytest.MonkeyPatch) -> None:
-    adjust = changes._adjust
+    adjust = planning._adjust
 
     def careless(pool, schedule, allowance, span):
         if not schedule.is_override:
             adjust(pool, schedule, allowance, span)
 
-    patch.setattr(changes, "_adjust", careless)
+    patch.setattr(planning, "_adjust", careless)
 
 
 def charge_totals_in_full(patch: pytest.MonkeyPatch) -> None:
