@@ -46,7 +46,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--database", choices=["postgres", "sqlite"], default="postgres")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="small sizes; this is the default")
-    size.add_argument("--full", action="store_true", help="the sizes of the targets; half an hour")
+    size.add_argument("--full", action="store_true", help="the sizes of the targets; takes long")
     parser.add_argument("--pools", type=int, help="pools, each of a customer of its own")
     parser.add_argument("--due", type=int, nargs="+", help="due pools of a reset")
     parser.add_argument("--entries", type=int, help="entries of a long ledger")

@@ -1,4 +1,4 @@
-"""W5: a large catalog, and a publication that concerns many subscriptions."""
+"""A large catalog, and a publication that concerns many subscriptions."""
 
 import os
 import random
@@ -96,7 +96,7 @@ class _Bench:
         self._open_draft()
         for name, ask in self._pages().items():
             many = PageTimes(ask, self.sizes.rounds)
-            self.table.add(many.beside(few[name], f"W5 {name}"))
+            self.table.add(many.beside(few[name], name))
         self._discard()
         self._kill_on_the_way()
 
@@ -106,7 +106,7 @@ class _Bench:
         """Preview, rollout, and a reset of the same pools, each in a process of its own."""
         count = Subscription.objects.count()
         finished = processes.together(1, lambda _: self._review())
-        self._add_rate("W5 preview", "rows/s", count, finished)
+        self._add_rate("preview", "rows/s", count, finished)
         started = time.perf_counter()
         self._publish()
         taken = [(time.perf_counter() - started) * 1000]
@@ -117,7 +117,7 @@ class _Bench:
         reset = processes.together(1, lambda _: resets.sweep(now=self.now, seconds=3600))
         assert reset.done[0].answer.written == count, reset
         limit = [count / reset.done[0].seconds]
-        self._add_rate("W5 rollout, and a reset of the same pools", "1/s", count, rolled_out, limit)
+        self._add_rate("rollout, and a reset of the same pools", "1/s", count, rolled_out, limit)
         if rolled_out.processor_seconds is not None and reset.processor_seconds is not None:
             used = [each.processor_seconds / count * 1e6 for each in (rolled_out, reset)]
             self.table.add(Figure("   processor time", "µs", used[:1], used[1:], at_least=False))

@@ -1,4 +1,4 @@
-"""W1 and W1b: one consumption at a time over many pools and on one, and whole batches."""
+"""One consumption at a time over many pools and on one, and whole batches."""
 
 import random
 import sqlite3
@@ -50,7 +50,7 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
     first, last = stock.ids[0], stock.ids[-1]
     bench = _Bench(databases, table, sizes)
     bench.compare(
-        f"W1 consume, spread over {stock.count:,} pools",
+        f"consume, spread over {stock.count:,} pools",
         _Work(first, last, PROCESSES, BY_HAND_CLIENTS, sizes.seconds),
         target=0.50,
     )
@@ -60,14 +60,14 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
         target=0.50,
     )
     bench.compare(
-        f"W1 consume, one hot pool, {HOT_CLIENTS} clients",
+        f"consume, one hot pool, {HOT_CLIENTS} clients",
         _Work(first, first, HOT_CLIENTS, HOT_CLIENTS, sizes.seconds),
         target=0.50,
         with_latencies=True,
     )
     for batch in (100, 1000):
         bench.compare(
-            f"W1b batches of {batch:,}",
+            f"batches of {batch:,}",
             _Work(first, last, PROCESSES, BY_HAND_CLIENTS, sizes.seconds_of_batches, batch),
             target=0.60 if batch == 1000 else None,
         )

@@ -1,4 +1,4 @@
-"""W4: pages and lists among many customers, and of a pool with a long ledger.
+"""Pages and lists among many customers, and of a pool with a long ledger.
 
 Each beside the same where one page holds everything there is.
 """
@@ -65,7 +65,7 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
     few = _times(pages, sizes)
     filling.copy_customer(pool.customer, sizes.customers - FEW, first=FEW + 1)
     databases.settle()
-    _compare(table, pages, few, sizes, "W4")
+    _compare(table, pages, few, sizes, "")
 
 
 def _of_a_long_ledger(databases: Databases, table: Table, sizes: Sizes, person: Client) -> None:
@@ -84,7 +84,7 @@ def _of_a_long_ledger(databases: Databases, table: Table, sizes: Sizes, person: 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     databases.settle()
-    _compare(table, pages, few, sizes, f"W4 {sizes.entries:,} entries:")
+    _compare(table, pages, few, sizes, f"{sizes.entries:,} entries: ")
 
 
 def _use(
@@ -125,7 +125,7 @@ def _compare(
 ) -> None:
     for name, ask in pages.items():
         many = PageTimes(ask, sizes.rounds)
-        table.add(many.beside(few[name], f"{title} {name}"))
+        table.add(many.beside(few[name], f"{title}{name}"))
 
 
 class PageTimes:

@@ -1,4 +1,4 @@
-"""W3: many pools due at one instant."""
+"""Many pools due at one instant."""
 
 import random
 import statistics
@@ -51,7 +51,7 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
         bench = _Bench(databases, table, count)
         medians[count] = bench.run(sizes.rounds)
     if len(medians) > 1:
-        title = f"W3 slowest ÷ fastest, {min(medians):,} to {max(medians):,}"
+        title = f"slowest ÷ fastest, {min(medians):,} to {max(medians):,}"
         ratio = min(medians.values()) / max(medians.values())
         table.add(Figure(title, "", [ratio], [1.0], 0.8))
 
@@ -82,11 +82,11 @@ class _Bench:
         }
         results = in_turn(rounds, contenders, between=self.databases.settle)
         one, two, limit = results["one"], results["two"], results["limit"]
-        self._add(f"W3 reset of {self.count:,}, one worker", one, limit, 1 / 3)
+        self._add(f"reset of {self.count:,}, one worker", one, limit, 1 / 3)
         each = Figure("   processor time", "µs", self.used["one"], self.used["limit"], 3)
         each.at_least = False
         self.table.add(each)
-        self._add(f"W3 reset of {self.count:,}, two workers", two, limit, None)
+        self._add(f"reset of {self.count:,}, two workers", two, limit, None)
         self.table.add(Figure("   two workers ÷ one", "pools/s", two, one, 1.6))
         allowed = [MOST_MEGABYTES] * len(self.peaks)
         peak = Figure("   memory of a worker", "MB", self.peaks, allowed, 1, at_least=False)

@@ -1,4 +1,4 @@
-"""W2 and W1 over HTTP: checks and consumption through the web server, beside a static answer."""
+"""Checks and consumption through the web server, beside a static answer."""
 
 import contextlib
 import os
@@ -63,17 +63,17 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
     at = f", {CONNECTIONS} connections"
     static_rates = results["static"]
     table.add(
-        Figure(f"W2 check over HTTP{at}", "per s", results["check"], static_rates, 0.25,
+        Figure(f"check over HTTP{at}", "per s", results["check"], static_rates, 0.25,
                notes=check.failures)
     )  # fmt: skip
     _add_processor_time(table, check, plain, most=4)
     _add_latencies(table, check, plain, most=10)
     table.add(
-        Figure("W1 consume over HTTP, by the static answer", "per s", results["consume"],
+        Figure("consume over HTTP, by the static answer", "per s", results["consume"],
                static_rates, notes=consume.failures)
     )  # fmt: skip
     if by_hand_rates := results.get("by hand"):
-        title = "W1 consume over HTTP, by the function"
+        title = "consume over HTTP, by the function"
         table.add(Figure(title, "per s", results["consume"], by_hand_rates, 0.25))
     _add_processor_time(table, consume, plain)
     _add_latencies(table, consume, plain, most=25)

@@ -83,7 +83,7 @@ def turn(pool: PoolState, at: datetime) -> None:
     """Do in place everything that is due in the pool at the instant `at`.
 
     In this order: expire old; end and start schedules; let grants take effect and issue,
-    in burn order; carry consumption; void; settle the overdraft (R22, section 6). A change
+    in burn order; carry consumption; void; settle the overdraft (R22, R27). A change
     inside a period is a schedule edited and then turned at its instant.
     """
     ending = [

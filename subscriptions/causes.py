@@ -9,7 +9,7 @@ class Cause(StrEnum):
     START = "START"  # it was created (R18, R23)
     END = "END"  # its end was set, moved or taken back (R32)
     PAYMENT = "PAYMENT"  # the payment it waited for arrived (R18)
-    TRANSFER = "TRANSFER"  # it belongs to another resource (section 11)
+    TRANSFER = "TRANSFER"  # it belongs to another resource
     ANCHOR = "ANCHOR"  # its billing cycle begins anew (R26)
     TRIAL = "TRIAL"  # its trial ends at another instant (R25)
     PLAN_CHANGE = "PLAN_CHANGE"  # another plan, or another billing period (R31)

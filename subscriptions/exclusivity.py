@@ -1,4 +1,4 @@
-"""One subscription and one trial at a time per customer, product and resource (R4, section 11).
+"""One subscription and one trial at a time per customer, product and resource (R4).
 
 The database refuses the same (`subscriptions.guards`); here it is said in a sentence.
 """

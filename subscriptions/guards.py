@@ -1,4 +1,4 @@
-"""The database refuses two subscriptions where there may be one (R4, section 11).
+"""The database refuses two subscriptions where there may be one (R4).
 
 The condition takes no lock of its own: whoever starts or extends a subscription locks the
 customer's row first, so writers for one customer come one after the other.

@@ -1,4 +1,4 @@
-"""Updates that wait for their instant: scheduled, replaced, taken back, written down (section 11).
+"""Updates that wait for their instant: scheduled, replaced, taken back, written down (R13, R18).
 
 A scheduled update counts from its instant on by itself: credits by their schedules, all else by
 `subscriptions.terms`. Writing it down afterwards only turns it into the terms of today.

@@ -1,4 +1,4 @@
-"""A subscription goes to another resource, or somebody else pays for it (section 11)."""
+"""A subscription goes to another resource, or somebody else pays for it (R32, R42)."""
 
 from datetime import datetime
 

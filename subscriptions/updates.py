@@ -1,4 +1,4 @@
-"""A subscription changes: at once, or scheduled for later (R4, R10, R25–R31, section 11).
+"""A subscription changes: at once, or scheduled for later (R4, R10, R25–R31).
 
 Every verb stores the new state, or what will be, and tells the others why; what becomes of
 credits is decided by whoever keeps them.

@@ -44,3 +44,24 @@ class TestExamples:
         }
 
         assert found == wanted
+
+
+LISTED = re.compile(r"\*\*([RX]\d+)\*\*")
+RULE = re.compile(r"\b[RX]\d+\b")
+ROOMS = ("workspace", "catalog", "subscriptions", "credits", "tests")
+
+
+class TestRules:
+    def test_are_all_listed_that_docstrings_and_tests_repeat(self):
+        root = TESTS.parent
+        listed = set(LISTED.findall((root / "docs" / "rules.md").read_text(encoding="utf-8")))
+
+        repeated = {
+            rule
+            for room in ROOMS
+            for path in (root / room).rglob("*.py")
+            for rule in RULE.findall(path.read_text(encoding="utf-8"))
+        }
+
+        assert repeated <= listed
+        assert "R27" in repeated

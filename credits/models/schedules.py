@@ -14,7 +14,7 @@ class Schedule(models.Model):
     Everything known about the future stands here, so that a pool can be walked forward
     without asking anybody: later starts, changes, trial ends and cancellations are rows
     with later instants. `mark` is what was granted in the period [`period_starts_at`,
-    `next_at`), `given_back` what changes voided of it (section 6 of the rules), and
+    `next_at`), `given_back` what changes voided of it (R27), and
     `used_elsewhere` what was used in that period in pools the subscription was moved from.
     `units` of the source give `amount` together; null where nobody noted them.
 

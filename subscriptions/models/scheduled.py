@@ -1,4 +1,4 @@
-"""Updates that are scheduled: what a subscription will be, from when on (section 11)."""
+"""Updates that are scheduled: what a subscription will be, from when on."""
 
 from django.db import models
 from django.db.models import Q

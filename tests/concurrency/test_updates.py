@@ -1,4 +1,4 @@
-"""Two updates of one subscription at the same moment (section 11)."""
+"""Two updates of one subscription at the same moment."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -299,7 +299,7 @@ class TestApplyToQuantities:
         assert customer.balance(MID_JANUARY) == 6000
 
     def test_counts_what_people_voided_as_given(self, market):
-        """Section 6."""
+        """R27."""
         addon = market.increment(100)
         customer = Subscriber(market.plan(50, addons=[addon]), (addon, 1))
         grants.void(
@@ -310,7 +310,7 @@ class TestApplyToQuantities:
         assert customer.balance(MID_JANUARY) == 150
 
     def test_counts_a_custom_amount_anew_when_it_comes_by_another_cadence(self, market):
-        """Section 6: marks belong to a source and a period, and a year is not its first month."""
+        """R27: marks belong to a source and a period, and a year is not its first month."""
         plan = market.plan(None, is_custom=True, pricing_type=PricingType.CUSTOM)
         wanted = CreditValue(credit_type_id=market.credit_type.public_id, amount=Decimal(100))
         customer = Subscriber(plan, entitlements=[wanted])
@@ -327,7 +327,7 @@ class TestApplyToQuantities:
         assert customer.pool.next_reset_at == NEXT_YEAR
 
     def test_gives_no_cadence_twice_however_often_they_alternate(self, market):
-        """Section 6: each cadence remembers what it gave in its own period."""
+        """R27: each cadence remembers what it gave in its own period."""
         plan = market.plan(None, is_custom=True, pricing_type=PricingType.CUSTOM)
         monthly, yearly = (
             CreditValue(

@@ -480,7 +480,7 @@ class TestQuantity:
         assert pool.balance == 6000
 
     def test_counts_what_people_voided_as_given(self):
-        """Section 6: what people void is not given back."""
+        """R27: what people void is not given back."""
         pool, _ = self.after_setting(5000)
         pool.close(pool.grants[0], VOIDED, MID_JANUARY)
         pool.schedules[0].amount = Decimal(6000)
@@ -634,7 +634,7 @@ class TestOverrideBought(Override):
         assert pool.balance == 380
 
     def test_settles_what_was_owed_last(self):
-        """Section 6: grant → move consumption → void → settle overdraft."""
+        """R27: grant → move consumption → void → settle overdraft."""
         pool = a_pool_at(JANUARY, a_schedule(100))
         use(pool, 130, MID_JANUARY)
 

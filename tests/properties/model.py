@@ -299,7 +299,7 @@ class Model:
     def change(
         self, before: dict[int, int], carries_plan: bool | None, *, restarts: bool = False
     ) -> None:
-        """Section 6: grant, move consumption, void, settle.
+        """R27: grant, move consumption, void, settle.
 
         Consumption goes along where an override comes or goes (R29, R30), and from a plan to
         another as the product says (R31). Where a new period begins, everything makes way for

@@ -1,4 +1,4 @@
-"""Updates for later (section 11): they count from their instant on, with no worker running."""
+"""Updates for later (R13, R18): they count from their instant on, with no worker running."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The database refuses what `exclusivity` should have refused before (R4, section 11)."""
+"""The database refuses what `exclusivity` should have refused before (R4)."""
 
 from datetime import datetime, timedelta
 from typing import Any

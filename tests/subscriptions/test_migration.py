@@ -74,7 +74,7 @@ class TestMigrate:
             migrate(subscription)
 
     def test_replaces_a_migration_that_waits_for_the_period(self):
-        """Section 11: at the period's end, it would move on to whatever is published till then."""
+        """R13: at the period's end, it would move on to whatever is published till then."""
         plan = a_published_plan(monthly=49)
         subscription = a_subscription(plan=plan)
         publish(plan, Audience.NEW_CUSTOMERS)

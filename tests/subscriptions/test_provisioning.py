@@ -177,7 +177,7 @@ class TestResources:
 
 
 class TestOneAtATime:
-    """R4 and section 11: one trial and one that is no trial."""
+    """R4: one trial and one that is no trial."""
 
     def test_refuses_a_second_subscription_to_a_product(self, told):
         product, customer = a_product(), a_customer()

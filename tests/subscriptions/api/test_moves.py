@@ -113,7 +113,7 @@ class TestProvision:
         assert shown["trialEndDate"] == wire_instant(until)
 
     def test_beside_a_trial_that_cancels_is_a_new_one(self, caller):
-        """Section 11: one trial and one that is none."""
+        """R4: one trial and one that is none."""
         plan = a_published_plan("Small", monthly=10)
         trial = Trial(NOW + timedelta(days=14), TrialEnd.CANCEL_SUBSCRIPTION)
         tried = a_subscription(a_customer(public_id="acme"), plan, trial=trial)
