@@ -13,9 +13,12 @@ from django.urls import get_resolver
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 try:
-    application = get_wsgi_application()
+    django_application = get_wsgi_application()
 
+    from config.chunked import ReadChunks
     from workspace import functions, triggers
+
+    application = ReadChunks(django_application)
 
     # While the database is away nothing can be written either: start, and wait for it.
     with contextlib.suppress(OperationalError):

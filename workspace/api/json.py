@@ -38,6 +38,8 @@ class DecimalJSONParser(BaseParser):
         body = stream.read(LARGEST_BODY + 1)
         if len(body) > LARGEST_BODY:
             raise BodyTooLarge
+        if not body:  # its length was not said: it is none
+            return {}
         try:
             value = json.loads(
                 body.decode("utf-8"),

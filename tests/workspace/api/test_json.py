@@ -29,10 +29,13 @@ class TestDecimalJSONParser:
     def test_reads_fifty_levels(self):
         assert parse(b"[" * 50 + b"1" + b"]" * 50)
 
+    def test_takes_a_body_without_bytes_for_none(self):
+        assert parse(b"") == {}
+
     @pytest.mark.parametrize(
         "body",
         [
-            b"",
+            b" ",
             b"{",
             b"{'a': 1}",
             b'{"a": 01}',
