@@ -21,8 +21,8 @@ from workspace.ids import new_public_id
 from workspace.json import plain
 
 MOST_AT_ONCE = 100
-CADENCE = re.compile(r"P(?:[1-9][0-9]{0,3}[DWMY]|T[1-9][0-9]{0,3}[HMS])", re.ASCII)
-"""One number and one unit of ISO 8601: P1M, P30D, PT1M."""
+CADENCE = re.compile(r"P(?:[1-9][0-9]{0,2}Y|[1-9][0-9]{0,3}[DWM]|T[1-9][0-9]{0,3}[HMS])", re.ASCII)
+"""One number and one unit of ISO 8601: P1M, P30D, PT1M. No window ends after the year 9999."""
 
 
 class InvalidAssignments(BadInput):

@@ -113,6 +113,7 @@ class TestPut:
                 (terms(cadence=cadence), "A cadence is")
                 for cadence in ("", "P", "P1", "1M", "P0M", "P1M1D", "PT1D", "P1H", "P١M", "p1m")
             ),
+            (terms(cadence="P1000Y"), "A cadence is"),
             (terms(parent_id="eng"), "beneath itself"),
         ],
     )
