@@ -16,6 +16,7 @@ from catalog.api.paywall_shapes import EdgeMoneyShape, Period, Pricing
 from catalog.models import BillingModel, BillingPeriod, Package, TrialEnd
 from subscriptions import customers, finding, updates
 from subscriptions.models import Customer, Resource, Status, Subscription
+from workspace.api import scopes
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import CommaListField, PublicIdField, wire_instant
 from workspace.api.responses import Response
@@ -161,11 +162,15 @@ class EdgeSubscriptionsView(ApiView):
             .prefetch_related("addons__addon")
             .order_by("-created_at", "-pk")
         )
-        return self.answer({"getActiveSubscriptions": [_shown(row, self.now) for row in found]})
+        # Who pays may be another customer than the one that a publishable key may read (X5).
+        payer_is_shown = not scopes.is_of_one_customer(request.auth)
+        shown = [_shown(row, self.now, payer_is_shown=payer_is_shown) for row in found]
+        return self.answer({"getActiveSubscriptions": shown})
 
 
-def _shown(row: Subscription, now: datetime) -> EdgeSubscriptionShape:
+def _shown(row: Subscription, now: datetime, *, payer_is_shown: bool) -> EdgeSubscriptionShape:
     """As the operation GetActiveSubscriptionsList answers."""
+    payer = row.paying_customer if payer_is_shown else None
     period = [wire_instant(at) for at in finding.billing_period_at(row, now)]
     ends_at = None if row.ends_at is None else wire_instant(row.ends_at)
     trial_ends_at = None if row.trial_ends_at is None else wire_instant(row.trial_ends_at)
@@ -187,7 +192,7 @@ def _shown(row: Subscription, now: datetime) -> EdgeSubscriptionShape:
         "additionalMetaData": row.metadata,
         "totalPrice": None,
         "customer": _customer(row.customer),
-        "payingCustomer": _customer(row.paying_customer) if row.paying_customer else None,
+        "payingCustomer": _customer(payer) if payer else None,
         "resource": _resource(row.resource) if row.resource else None,
         "plan": _plan(row),
         "addons": [

@@ -60,6 +60,11 @@ def area_of(route: str) -> Area | None:
     raise OutOfScope("This key does not open this address. Use one with full access.")
 
 
+def is_of_one_customer(key: object) -> bool:
+    """Whether this key reads of the customer who is proved, and of nobody else (X5)."""
+    return isinstance(key, KnownKey) and key.kind == KeyKind.PUBLISHABLE
+
+
 def check(key: KnownKey, request: Request) -> None:
     """Let a key pass to where it may go.
 

@@ -5,6 +5,7 @@ import time_machine
 
 from catalog import products
 from catalog.models.products import EndSetup
+from subscriptions import transfer
 from tests.builders import (
     NOW,
     a_customer,
@@ -13,7 +14,10 @@ from tests.builders import (
     a_published_plan,
     a_subscription,
 )
+from tests.workspace.api.conftest import Caller
+from workspace import customer_tokens
 from workspace.actors import SYSTEM
+from workspace.models import KeyKind
 
 pytestmark = pytest.mark.django_db
 PATH = "/v1/c/acme/subscriptions.json"
@@ -25,8 +29,8 @@ def _now():
         yield
 
 
-def of(caller: Any, path: str = PATH) -> list[dict[str, Any]]:
-    answer = caller.get(path)
+def of(caller: Any, path: str = PATH, **options: Any) -> list[dict[str, Any]]:
+    answer = caller.get(path, **options)
     assert answer.status_code == 200, answer.content
     found: list[dict[str, Any]] = answer.json()["data"]["getActiveSubscriptions"]
     return found
@@ -63,6 +67,25 @@ class TestEdgeSubscriptions:
             "price": {"__typename": "Money", "amount": 49, "currency": "USD"},
         }
         assert (shown["resource"], shown["endDate"], shown["trialEndDate"]) == (None, None, None)
+
+    def test_shows_a_publishable_key_nothing_of_another_customer_who_pays(self, caller):
+        """X5."""
+        paying = a_customer(public_id="parent", email="bills@parent.example")
+        subscription = a_subscription(a_customer(public_id="acme"), a_published_plan())
+        transfer.delegate(
+            subscription_id=subscription.public_id,
+            customer_id=paying.public_id,
+            actor=SYSTEM,
+            now=NOW,
+        )
+        browser = Caller(KeyKind.PUBLISHABLE)
+        token = customer_tokens.token("acme", customer_tokens.secret_of(browser.made.key.lookup))
+
+        [for_the_customer] = of(browser, headers={"X-CUSTOMER-KEY": token})
+        [for_a_server] = of(caller)
+
+        assert for_the_customer == {**for_a_server, "payingCustomer": None}
+        assert for_a_server["payingCustomer"]["customerId"] == "parent"
 
     def test_shows_trials_resources_and_where_a_subscription_goes_over_to(self, caller):
         product = a_product("Studio", public_id="studio", multiple_subscriptions=True)
