@@ -56,15 +56,15 @@ class CustomerFields(TypedDict, total=False):
     passthrough: dict[str, Any] | None
 
 
-def find(public_id: str) -> Customer:
+def find(public_id: str, *, named: str = "customer_id") -> Customer:
     """The customer, not locked.
 
     Raises:
-        UnknownCustomer: there is none.
+        UnknownCustomer: there is none; `named` is the field that says so.
     """
     customer = _by_id(Customer.objects.all(), public_id)
     if customer is None:
-        raise _unknown()
+        raise _unknown(named)
     return customer
 
 
@@ -252,8 +252,8 @@ def _by_id(rows: CustomerQuerySet, public_id: str) -> Customer | None:
     return rows.filter(public_id=public_id).first() if is_public_id(public_id) else None
 
 
-def _unknown() -> UnknownCustomer:
-    return UnknownCustomer("There is no such customer.", field="customer_id")
+def _unknown(named: str = "customer_id") -> UnknownCustomer:
+    return UnknownCustomer("There is no such customer.", field=named)
 
 
 def _link(customer: Customer, links: Sequence[Link], now: datetime) -> None:

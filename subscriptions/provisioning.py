@@ -191,7 +191,7 @@ def _draw_up(customer: Customer, order: Order, now: datetime) -> Preview:
     )
     payer = order.get("paying_customer_id")
     if payer is not None and payer != customer.public_id:
-        subscription.paying_customer = customers.find(payer)
+        subscription.paying_customer = customers.find(payer, named="paying_customer_id")
     if trial is not None:
         set_trial(subscription, trial)
     check(subscription)

@@ -109,6 +109,12 @@ class TestProvision:
         (price,) = subscription["prices"]
         assert (price["amount"], price["currency"], price["addonId"]) == (49, "usd", None)
 
+    def test_names_the_field_of_a_customer_who_is_not_there(self, caller, body):
+        answer = caller.post("/api/v1/subscriptions", body | {"payingCustomerId": "nobody"})
+
+        assert answer.status_code == 404
+        assert set(answer.json()["errors"]) == {"payingCustomerId"}
+
     def test_understands_everything_it_supports(self, caller, body, addon: Package):
         a_customer(public_id="payer")
         answer = caller.post(
