@@ -1,8 +1,7 @@
 """Credits used over time."""
 
-import base64
-import binascii
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypedDict
@@ -18,8 +17,9 @@ from credits.dimensions import GROUPABLE
 from credits.models import Pool
 from credits.series import CreditSeries
 from subscriptions import periods
+from workspace.api import cursors
 from workspace.api.camel import CamelMixin
-from workspace.api.cursors import DEFAULT_LIMIT, LARGEST_LIMIT, InvalidCursor, PaginationShape
+from workspace.api.cursors import DEFAULT_LIMIT, LARGEST_LIMIT, LONGEST_CURSOR, PaginationShape
 from workspace.api.fields import (
     ChoiceField,
     CommaListField,
@@ -69,8 +69,8 @@ class UsageFilters(CamelMixin, serializers.Serializer[Any]):
     end_date = UtcDateTimeField(required=False)
     group_by = GroupByField(required=False, default=list)
     limit = WholeTextField(smallest=1, largest=LARGEST_LIMIT, required=False, default=DEFAULT_LIMIT)
-    after = TextField(required=False, max_length=255)
-    before = TextField(required=False, max_length=255)
+    after = TextField(required=False, max_length=LONGEST_CURSOR)
+    before = TextField(required=False, max_length=LONGEST_CURSOR)
 
 
 class SeriesCurrencyShape(TypedDict):
@@ -117,6 +117,14 @@ class CreditUsageShape(TypedDict):
     pagination: PaginationShape
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A series with its place, the first with the largest rank; see `cursors.page_of_rows`."""
+
+    series: CreditSeries
+    rank: int
+
+
 class CreditUsageView(ApiView):
     """`/credits/usage`."""
 
@@ -136,12 +144,16 @@ class CreditUsageView(ApiView):
         )
         credit_type = _credit_type(query.get("currency_id"), pool_ids)
         found = series.of_credits(pool_ids, start=start, end=end, keys=query["group_by"])
-        shown, pagination = _page(found, query)
+        page = cursors.page_of_rows(
+            [Ranked(each, -place) for place, each in enumerate(found)],
+            request=request._request,
+            order=("rank",),
+        )
         return self.answer(
             {
                 "currency": credit_type and _currency(credit_type),
-                "series": [_shape(each, query["group_by"]) for each in shown],
-                "pagination": pagination,
+                "series": [_shape(ranked.series, query["group_by"]) for ranked in page.rows],
+                "pagination": {"next": page.next, "prev": page.prev},
             }
         )
 
@@ -206,36 +218,3 @@ def _shape(each: CreditSeries, keys: Sequence[str]) -> CreditSeriesShape:
             for point in each.points
         ],
     }
-
-
-def _page(
-    found: list[CreditSeries], query: dict[str, Any]
-) -> tuple[list[CreditSeries], PaginationShape]:
-    """The series that `limit`, `after` and `before` ask for: cursors count them."""
-    limit = query["limit"]
-    if "before" in query:
-        stop = _place(query, "before")
-        first = max(0, stop - limit)
-    else:
-        first = _place(query, "after") if "after" in query else 0
-        stop = first + limit
-    return found[first:stop], {
-        "next": _cursor(stop) if stop < len(found) else None,
-        "prev": _cursor(first) if first else None,
-    }
-
-
-def _cursor(place: int) -> str:
-    return base64.urlsafe_b64encode(f"series.{place}".encode()).decode().rstrip("=")
-
-
-def _place(query: dict[str, Any], name: str) -> int:
-    cursor = query[name]
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-        word, _, place = text.partition(".")
-        if word == "series" and place.isdecimal() and len(place) < 10:
-            return int(place)
-    except (binascii.Error, ValueError):
-        pass
-    raise InvalidCursor("This cursor does not belong to this list.", field=name)

@@ -104,6 +104,20 @@ class TestCreditUsage:
         assert second["pagination"]["next"] is None
         assert back == first
 
+    def test_refuses_cursors_of_other_questions(self, acme):
+        query = {"customerId": "acme", "currencyId": "ai", "groupBy": "model", "limit": 2}
+        cursor = acme.get(PATH, **query).data["pagination"]["next"]
+        a_customer(public_id="globex")
+
+        for asked in (
+            {**query, "customerId": "globex", "after": cursor},
+            {**query, "groupBy": "region", "after": cursor},
+            {**query, "after": cursor, "before": cursor},
+        ):
+            answer = acme.get(PATH, **asked)
+
+            assert (answer.status, answer.body["code"]) == (400, "InvalidCursor")
+
     def test_needs_a_currency_only_where_there_are_several(self, acme):
         alone = acme.get(PATH, customerId="acme")
         acme.grant("acme", a_credit_type().public_id, 1)
@@ -133,7 +147,7 @@ class TestCreditUsage:
             {"customerId": "acme", "limit": "0"},
             {"customerId": "acme", "limit": "101"},
             {"customerId": "acme", "after": "nonsense"},
-            {"customerId": "acme", "after": "c2VyaWVzLi0x"},
+            {"customerId": "acme", "after": "c2VyaWVzLjE"},
         ],
     )
     def test_refuses_questions_that_make_no_sense(self, acme, query):
