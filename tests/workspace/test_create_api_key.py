@@ -31,6 +31,19 @@ class TestCreateApiKey:
 
         assert ApiKey.objects.get().scopes == "access:read usage:write"
 
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--scope", "usage:delete"], "choose from .*usage:write"),
+            (["--read-only", "--scope", "usage:write"], "not allowed with"),
+        ],
+    )
+    def test_makes_no_key_that_reaches_elsewhere_than_was_said(self, options, message):
+        with pytest.raises(CommandError, match=message):
+            call_command("create_api_key", "Meter", *options)
+
+        assert not ApiKey.objects.exists()
+
     def test_wants_a_name(self):
         with pytest.raises(CommandError, match="what the key is for"):
             call_command("create_api_key", " ")

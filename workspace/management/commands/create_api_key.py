@@ -14,9 +14,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="what the key is for")
-        parser.add_argument("--read-only", action="store_true", help="a key that changes nothing")
-        parser.add_argument(
-            "--scope", action="append", default=[], help="such as usage:write; may be repeated"
+        reach = parser.add_mutually_exclusive_group()
+        reach.add_argument("--read-only", action="store_true", help="a key that changes nothing")
+        reach.add_argument(
+            "--scope",
+            action="append",
+            default=[],
+            choices=keys.SCOPES,
+            metavar="AREA:REACH",
+            help=f"may be repeated; one of {', '.join(keys.SCOPES)}",
         )
 
     def handle(self, *args: Any, **options: Any) -> str:
