@@ -89,10 +89,16 @@ class TestHandle:
 
     @pytest.mark.parametrize(
         "content_type",
-        ["text/plain", "application/xml", "application/x-www-form-urlencoded", "", "x"],
+        ["text/plain", "application/xml", "application/x-www-form-urlencoded", "", "x", "*/*"],
     )
     def test_refuses_other_content(self, caller, content_type):
         refusal(caller.send("/api/v1/keys", b"a=1", content_type), 415, "UnsupportedMediaType")
+
+    @pytest.mark.parametrize(
+        "content_type", ["Application/JSON", "application/json ; charset=utf-8"]
+    )
+    def test_takes_json_however_it_is_spelt(self, caller, content_type):
+        assert caller.send("/api/v1/echo", b'{"a":1}', content_type).status_code == 200
 
     def test_refuses_large_bodies(self, caller):
         """X8."""

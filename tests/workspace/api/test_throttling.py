@@ -4,6 +4,7 @@ from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 
 from tests.workspace.api.conftest import Caller
+from workspace.models import KeyKind
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.workspace.api.urls")]
 
@@ -27,6 +28,14 @@ class TestKeyRate:
         assert answers[2]["Retry-After"] == "45"
         assert answers[2].json()["code"] == "TooManyRequests"
         assert other.status_code == 200
+
+    def test_counts_what_the_key_may_not_do_too(self, settings):
+        settings.STIPEND_RATE_LIMIT = "2/minute"
+        reader = Caller(KeyKind.READ_ONLY)
+        with time_machine.travel("2026-10-01T10:00:15Z", tick=False):
+            answers = [reader.post("/api/v1/keys", {"name": "new"}) for _ in range(3)]
+
+        assert [answer.status_code for answer in answers] == [403, 403, 429]
 
     def test_begins_again_with_the_next_minute(self, caller, settings):
         settings.STIPEND_RATE_LIMIT = "1/minute"
