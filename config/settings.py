@@ -308,7 +308,7 @@ LOGGING = {
     "filters": {"trace_id": {"()": "workspace.tracing.TraceIdFilter"}},
     "formatters": {
         "json": {"()": "config.log_lines.JsonLines"},
-        "plain": {"format": "{levelname} {name}: {message}", "style": "{"},
+        "plain": {"format": "{levelname} {name} [{trace_id}]: {message}", "style": "{"},
     },
     "handlers": {
         "console": {

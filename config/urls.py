@@ -45,7 +45,7 @@ urlpatterns = [
     re_path(rf"^admin/(?:{'|'.join(APPS)})/$", RedirectView.as_view(url=HOME)),
     path("admin/", admin.site.urls),
     # Whatever else looks like the API answers as it does.
-    re_path(r"^(?:api|v1)/", UnknownRoute.as_view()),
+    re_path(r"^(?:api|v1)(?:/|$)", UnknownRoute.as_view()),
 ]
 
 handler400 = "workspace.api.errors.bad_request"

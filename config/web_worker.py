@@ -37,6 +37,7 @@ class WebWorker(ThreadWorker):
                 f"HTTP/1.1 {status} {reason}\r\n"
                 "Connection: close\r\n"
                 "Content-Type: application/json\r\n"
+                f"X-Trace-Id: {trace_id}\r\n"
                 "Cache-Control: no-store\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n{body}"
             ).encode("ascii"),

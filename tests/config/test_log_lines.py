@@ -3,6 +3,7 @@ import logging
 import sys
 
 from config.log_lines import JsonLines
+from workspace.tracing import TraceIdFilter, trace
 
 
 def line(message: str, *args: object, **extra: object) -> str:
@@ -42,3 +43,15 @@ class TestJsonLines:
 
         assert "ValueError: odd" in json.loads(written)["exception"]
         assert len(written.splitlines()) == 1
+
+
+class TestPlainLines:
+    def test_say_which_request_they_are_about(self, settings) -> None:
+        plain = settings.LOGGING["formatters"]["plain"]
+        record = logging.LogRecord("django.request", logging.WARNING, "", 1, "Not Found", (), None)
+
+        with trace() as trace_id:
+            TraceIdFilter().filter(record)
+            written = logging.Formatter(plain["format"], style=plain["style"]).format(record)
+
+        assert written == f"WARNING django.request [{trace_id}]: Not Found"

@@ -33,6 +33,8 @@ class TestUnknownAddress:
             "/api/v1/nothing",
             "/api/v2/customers",
             "/v1/nothing",
+            "/api",
+            "/v1",
             "/api/v1/customers/",
             "/api/v1/customers/a%00/entitlements",
             "/api/v1/customers/a%00/entitlements/check?currencyId=ai",

@@ -97,6 +97,7 @@ class TestWebWorker:
         assert set(refusal) == {"message", "code", "traceId", "errors"}
         assert refusal["code"] == (code or "RequestHeaderFieldsTooLarge")
         assert len(refusal["traceId"]) == 32
+        assert b"X-Trace-Id: %s\r\n" % refusal["traceId"].encode() in head
 
     def test_ends_at_once_where_nobody_waits(self, server):
         """F23."""
