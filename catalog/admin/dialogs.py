@@ -64,6 +64,26 @@ class DraftDialog(DialogPage):
         return {"revision": self.draft.revision}
 
 
+class PartDialog(DraftDialog):
+    """A dialog about one thing that a draft has; `key` in its address is the primary key."""
+
+    @classmethod
+    def route(cls) -> str:
+        """Under the package: what is done, and to what."""
+        return f"<path:object_id>/{cls.name.replace('_', '-')}/<int:key>/"
+
+    @property
+    def part(self) -> models.Model | None:
+        """What it is about, if the draft still has it."""
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask, if it is there."""
+        if self.object.draft is not None and self.part is None:
+            return HttpResponseRedirect(self.own_back_url())
+        return super().get(request, *args, **kwargs)
+
+
 def set_choices(form: forms.Form, name: str, rows: models.QuerySet[Any]) -> None:
     """Let a field choose among `rows`."""
     field = form.fields[name]

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog import entitlements, inheritance
-from catalog.admin.dialogs import DraftDialog, DraftForm, set_choices
+from catalog.admin.dialogs import DraftDialog, DraftForm, PartDialog, set_choices
 from catalog.admin.fields import (
     AmountInput,
     Line,
@@ -264,7 +264,7 @@ class PickEntitlement(DraftDialog):
         ]
 
 
-class TermsDialog(DraftDialog):
+class TermsDialog(PartDialog):
     """A dialog about one credit type or feature; `key` in its address is the primary key."""
 
     section = "entitlements"
@@ -275,11 +275,6 @@ class TermsDialog(DraftDialog):
     needs_own = False
     carry_out: ClassVar[Callable[..., object]]
     model: type[CreditType] | type[Feature]
-
-    @classmethod
-    def route(cls) -> str:
-        """Under the package: what is done, and to which target."""
-        return f"<path:object_id>/{cls.name.replace('_', '-')}/<int:key>/"
 
     @property
     def target(self) -> Any:
@@ -294,15 +289,20 @@ class TermsDialog(DraftDialog):
         return f"{self.verb} {self.target.name}"
 
     @property
-    def own(self) -> Any:
+    def own(self) -> CreditEntitlement | FeatureEntitlement | None:
         """The draft's own entitlement for the target, if it has one."""
         if self.model is CreditType:
             return self.draft.credit_entitlements.filter(credit_type=self.target).first()
         return self.draft.feature_entitlements.filter(feature=self.target).first()
 
+    @property
+    def part(self) -> Any:
+        """The entitlement that is changed or goes, or what is to be included."""
+        return self.own if self.needs_own else self.target
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Ask, if the target is there."""
-        if self.target is None or (self.needs_own and self.object.draft and self.own is None):
+        if self.target is None:
             return HttpResponseRedirect(self.own_back_url())
         return super().get(request, *args, **kwargs)
 

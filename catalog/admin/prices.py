@@ -7,10 +7,10 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from catalog import formulas, prices, wording
-from catalog.admin.dialogs import DraftDialog, DraftForm, set_choices
+from catalog.admin.dialogs import DraftDialog, DraftForm, PartDialog, set_choices
 from catalog.admin.fields import (
     AmountInput,
     as_choices,
@@ -253,29 +253,18 @@ class AddPrice(DraftDialog):
         return f"{wording.price_label(charge)} is added."
 
 
-class OfPrice(DraftDialog):
-    """A dialog about one price of the draft; `key` in its address is its primary key."""
+class OfPrice(PartDialog):
+    """A dialog about one price of the draft."""
 
     section = "price"
 
-    @classmethod
-    def route(cls) -> str:
-        """Under the package: what is done, and to which price."""
-        return f"<path:object_id>/{cls.name.replace('_', '-')}/<int:key>/"
-
     @property
-    def charge(self) -> Charge | None:
+    def part(self) -> Charge | None:
         """The price, if the draft still has it."""
         try:
             return prices.own_price(self.draft, self.kwargs["key"])
         except prices.UnknownPrice:
             return None
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask, if it is there."""
-        if self.object.draft is not None and self.charge is None:
-            return HttpResponseRedirect(self.own_back_url())
-        return super().get(request, *args, **kwargs)
 
 
 class EditPrice(OfPrice):
@@ -289,7 +278,7 @@ class EditPrice(OfPrice):
 
     def initial(self) -> dict[str, Any]:
         """What it says now."""
-        charge = self.charge
+        charge = self.part
         if charge is None:
             return super().initial()
         names = [name for name in PriceForm.base_fields if name != "tiers"]
@@ -312,7 +301,7 @@ class EditPrice(OfPrice):
     def get_form(self) -> forms.Form:
         """With the currency, feature and credit type it has, offered or not."""
         form = super().get_form()
-        charge = self.charge
+        charge = self.part
         if charge is not None:
             currency = self.initial()["currency"]
             choices = form.fields["currency"]
@@ -354,7 +343,7 @@ class RemovePrice(OfPrice):
     @property
     def question(self) -> str:  # type: ignore[override]
         """What is removed."""
-        charge = self.charge
+        charge = self.part
         return f"{wording.price_label(charge)} is charged no more." if charge else ""
 
     def act(self, form: Any, actor: Actor, now: datetime) -> str:
@@ -471,18 +460,13 @@ class AddMapping(MappingDialog):
     confirm_label = "Add"
 
 
-class OfMapping(DraftDialog):
-    """A dialog about one mapping of the draft; `key` in its address is its primary key."""
+class OfMapping(PartDialog):
+    """A dialog about one mapping of the draft."""
 
     section = "consumption"
 
-    @classmethod
-    def route(cls) -> str:
-        """Under the package: what is done, and to which mapping."""
-        return f"<path:object_id>/{cls.name.replace('_', '-')}/<int:key>/"
-
     @property
-    def mapping(self) -> ConsumptionMapping | None:
+    def part(self) -> ConsumptionMapping | None:
         """The mapping, if the draft still has it."""
         found: ConsumptionMapping | None = (
             self.draft.mappings.select_related("feature", "credit_type")
@@ -490,12 +474,6 @@ class OfMapping(DraftDialog):
             .first()
         )
         return found
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask, if it is there."""
-        if self.object.draft is not None and self.mapping is None:
-            return HttpResponseRedirect(self.own_back_url())
-        return super().get(request, *args, **kwargs)
 
 
 class EditMapping(OfMapping, MappingDialog):
@@ -508,7 +486,7 @@ class EditMapping(OfMapping, MappingDialog):
     def get_form(self) -> forms.Form:
         """Feature and credit type stay: they say which mapping it is."""
         form = super().get_form()
-        mapping = self.mapping
+        mapping = self.part
         if mapping is not None:
             set_choices(form, "feature", Feature.objects.filter(pk=mapping.feature_id))
             set_choices(form, "credit_type", CreditType.objects.filter(pk=mapping.credit_type_id))
@@ -516,7 +494,7 @@ class EditMapping(OfMapping, MappingDialog):
 
     def initial(self) -> dict[str, Any]:
         """What it says now."""
-        mapping = self.mapping
+        mapping = self.part
         if mapping is None:
             return super().initial()
         return {
@@ -541,12 +519,12 @@ class RemoveMapping(OfMapping):
     @property
     def question(self) -> str:  # type: ignore[override]
         """What is removed."""
-        mapping = self.mapping
+        mapping = self.part
         return f"{mapping} will cost nothing." if mapping else ""
 
     def act(self, form: Any, actor: Actor, now: datetime) -> str:
         """Remove it."""
-        mapping = self.mapping
+        mapping = self.part
         if mapping is None:
             raise prices.UnknownMapping("It was removed before.")
         prices.unmap_consumption(
