@@ -1,11 +1,154 @@
+from decimal import Decimal
+
 import pytest
 
 from catalog.models import Aggregation, ConsumptionMapping
-from tests.builders import a_credit_type, a_feature, a_formula, a_metered_feature, a_plan, a_rate
+from tests.builders import (
+    a_credit_type,
+    a_feature,
+    a_formula,
+    a_metered_feature,
+    a_plan,
+    a_rate,
+    reloaded,
+)
 from tests.catalog.admin.test_packages import page
 from tests.workspace.admin.conftest import words
 
 pytestmark = pytest.mark.django_db
+
+
+class TestEditPrices:
+    def test_saves_them(self, administrator):
+        plan = a_plan(monthly=None)
+
+        administrator.press(page(plan, "prices"), monthly=" 1,049.50 ", yearly="", currency="EUR")
+
+        charge = reloaded(plan).draft.charges.get()
+        assert (charge.amount, charge.currency) == (Decimal("1049.50"), "EUR")
+
+    @pytest.mark.parametrize(
+        "amount",
+        ["-1", "1,5", "1e5", "ten", "１２", "1.2345678", "1 000", "0x10", "9" * 50, "1\u200b"],
+    )
+    def test_refuses_what_could_mean_two_things(self, administrator, amount):
+        plan = a_plan(monthly=49)
+
+        answer = administrator.press(page(plan, "prices"), monthly=amount, currency="USD")
+
+        assert "monthly" in answer.context["form"].errors
+        assert reloaded(plan).draft.charges.get().amount == 49
+
+
+class TestPrices:
+    """Those beside the base prices."""
+
+    GRADUATED = "100: 5\n1,000: 4 + 20\nbeyond: 3"
+
+    def test_are_added_in_tiers_edited_and_removed(self, administrator):
+        plan, seats = a_plan(monthly=49), a_feature("Seats")
+        wanted = {
+            "billing_model": "PER_UNIT",
+            "feature": seats.pk,
+            "billing_period": "MONTHLY",
+            "billing_cadence": "RECURRING",
+            "currency": "EUR",
+            "is_overage": "on",
+            "minimum_quantity": "2",
+        }
+
+        administrator.press(
+            page(plan, "add-price"), **wanted, tiers_mode="GRADUATED", tiers=self.GRADUATED
+        )
+
+        charge = reloaded(plan).draft.charges.get(feature=seats)
+        assert (charge.is_overage, charge.minimum_quantity, charge.amount) == (True, 2, None)
+        overview = administrator.get(page(plan, "change"))
+        [row] = [row for row in overview.context["prices"] if row.change_url]
+        assert row.label == "Monthly per unit – Seats, overage"
+        assert "up to 100: 5 EUR each; up to 1,000: 4 EUR each + 20 EUR in all" in row.value
+        form = administrator.get(row.change_url).context["form"]
+        assert form["tiers"].initial == "100: 5\n1000: 4 + 20\nbeyond: 3"
+        assert form["currency"].initial == "EUR"
+
+        administrator.press(row.change_url, **wanted, amount="7")
+
+        charge = reloaded(plan).draft.charges.get(feature=seats)
+        assert (charge.amount, charge.tiers, charge.currency) == (7, [], "EUR")
+
+        administrator.press(f"{page(plan, 'remove-price')}{charge.pk}/")
+
+        assert reloaded(plan).draft.charges.get().amount == 49
+
+    def test_say_from_when_use_is_counted_and_how_often_credits_come(self, administrator):
+        plan, seats, tokens = a_plan(monthly=49), a_feature("Seats"), a_credit_type("Tokens")
+        shared = {"billing_period": "MONTHLY", "billing_cadence": "RECURRING", "currency": "USD"}
+        by_use = {"billing_model": "USAGE_BASED", "feature": seats.pk, "reset_period": "WEEK"}
+        bought = {"billing_model": "CREDIT_BASED", "credit_type": tokens.pk}
+        monthly = {"credit_grant_cadence": "MONTHLY", "counted_from_week": "EveryFriday"}
+
+        for wanted in (by_use, bought):
+            administrator.press(page(plan, "add-price"), amount="5", **wanted, **monthly, **shared)
+
+        said = {
+            charge.billing_model: (
+                charge.reset_period,
+                charge.reset_configuration,
+                charge.credit_grant_cadence,
+            )
+            for charge in reloaded(plan).draft.charges.exclude(billing_model="FLAT_FEE")
+        }
+        assert said == {
+            "USAGE_BASED": ("WEEK", {"accordingTo": "EveryFriday"}, ""),
+            "CREDIT_BASED": ("", None, "MONTHLY"),
+        }
+        rows = administrator.get(page(plan, "change")).context["prices"]
+        [use, bought_credits] = [row for row in rows if row.change_url]
+        assert use.value == "5 USD / month; use starts afresh every week from Friday"
+        assert bought_credits.value == "5 USD / month; credits granted every month"
+        assert administrator.get(use.change_url).context["form"].initial["counted_from_week"] == (
+            "EveryFriday"
+        )
+        cadence = administrator.get(bought_credits.change_url).context["form"][
+            "credit_grant_cadence"
+        ]
+        assert cadence.initial == "MONTHLY"
+
+    @pytest.mark.parametrize("tiers", ["", "5", "x: 5", "beyond: 5\n9: 4", "9: 5 + x", "9:"])
+    def test_refuse_steps_that_nobody_could_follow(self, administrator, tiers):
+        plan, seats = a_plan(monthly=49), a_feature("Seats")
+
+        answer = administrator.post(
+            page(plan, "add-price"),
+            {
+                "billing_model": "USAGE_BASED",
+                "feature": seats.pk,
+                "billing_period": "ANNUALLY",
+                "billing_cadence": "RECURRING",
+                "currency": "USD",
+                "tiers_mode": "VOLUME",
+                "tiers": tiers,
+            },
+        )
+
+        assert answer.context["form"].errors
+        assert reloaded(plan).draft.charges.count() == 1
+
+    def test_of_units_want_what_is_counted(self, administrator):
+        plan = a_plan(monthly=49)
+
+        answer = administrator.post(
+            page(plan, "add-price"),
+            {
+                "billing_model": "PER_UNIT",
+                "billing_period": "MONTHLY",
+                "billing_cadence": "RECURRING",
+                "currency": "USD",
+                "amount": "5",
+            },
+        )
+
+        assert answer.context["form"].errors["feature"] == ["Choose what is counted."]
 
 
 class TestAddMapping:
