@@ -67,6 +67,8 @@ OUTCOME_TONES = {
     BulkOutcome.KEPT: "warning",
 }
 TROUBLE = [BulkOutcome.FAILED, BulkOutcome.KEPT]
+CHANGED = "CHANGED"
+"""What the address asks for in place of an outcome: rows that are not as the dry run said."""
 REVERSIBLE = [kind for kind, deed in DEEDS.items() if not deed.irreversible_because]
 
 
@@ -180,6 +182,7 @@ class RunPage(ObjectPage):
         """Figures and rows, those in trouble first; a constant number of queries."""
         run = self.object
         counts = dict(run.rows.order_by().values_list("outcome").annotate(number=Count("pk")))
+        changed = run.rows.filter(changed_since_review=True).count()
         total = sum(counts.values())
         left = counts.get(_next_outcome(run), 0) if run.status in WORKING else 0
         found = filtered(run, self.request)
@@ -202,13 +205,16 @@ class RunPage(ObjectPage):
                 for outcome in BulkOutcome
                 if outcome in counts
             ],
-            "changed": run.rows.filter(changed_since_review=True).count(),
+            "changed": changed,
             "percent": 100 * (total - left) / total if total else 100,
             "is_running": run.status in WORKING and run.paused_at is None,
             "is_working": run.status in WORKING,
             "rows": [shown(row) for row in (*trouble, *rest)],
             "most": MOST_ROWS,
-            "outcomes": [(each.value, each.label) for each in BulkOutcome if each in counts],
+            "outcomes": [
+                *((each.value, each.label) for each in BulkOutcome if each in counts),
+                *([(CHANGED, "Changed since the dry run")] if changed else []),
+            ],
             "outcome": self.request.GET.get("outcome", ""),
             "search": self.request.GET.get("q", "")[:LONGEST_SEARCH],
             "csv_url": self.model_admin.url_of("csv", run.pk),
@@ -359,7 +365,7 @@ def filtered(run: BulkRun, request: HttpRequest) -> QuerySet[BulkRow]:
     outcome = request.GET.get("outcome", "")
     if outcome in BulkOutcome:
         rows = rows.filter(outcome=outcome)
-    elif outcome == "CHANGED":
+    elif outcome == CHANGED:
         rows = rows.filter(changed_since_review=True)
     search = request.GET.get("q", "").strip()[:LONGEST_SEARCH]
     if search and "\0" not in search:
