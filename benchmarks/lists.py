@@ -62,29 +62,32 @@ def measure(databases: Databases, table: Table, sizes: Sizes) -> None:
     pool = filling.a_pool(timezone.now())
     filling.copy_customer(pool.customer, FEW)
     pages = _pages(pool, person)
-    few = _times(pages, sizes)
+    few = {name: PageTimes(ask, sizes.rounds) for name, ask in pages.items()}
     filling.copy_customer(pool.customer, sizes.customers - FEW, first=FEW + 1)
     databases.settle()
-    _compare(table, pages, few, sizes, "")
+    for name, ask in pages.items():
+        table.add(PageTimes(ask, sizes.rounds).beside(few[name], name))
 
 
 def _of_a_long_ledger(databases: Databases, table: Table, sizes: Sizes, person: Client) -> None:
-    """The same of the pages of one pool."""
-    first = timezone.now() - timedelta(days=DAYS)
-    pool = filling.a_pool(first)
+    """The same of the pages of one pool; of each the short one is asked for just before."""
+    first, now = timezone.now() - timedelta(days=DAYS), timezone.now()
     names = ("Images", "Films", "Texts")
     features = [a_metered_feature(name, event_name=name.lower()) for name in names]
-    _use(pool, features, A_PAGE, first, first + timedelta(days=DAYS / 2))
-    pages = _pages_of(pool, features[0], person)
-    few = _times(pages, sizes)
-    _use(pool, features, sizes.entries, first + timedelta(days=DAYS / 2), timezone.now())
+    short, long = filling.a_pool(first), filling.a_pool(first)
+    for pool, entries in (short, A_PAGE), (long, sizes.entries):
+        _use(pool, features, entries, first, now)
     started = time.monotonic()
     done = chapters.sum_up_due(until=started + 3600)
     table.note(f"{done} chapters were added up in {time.monotonic() - started:.1f} s")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     databases.settle()
-    _compare(table, pages, few, sizes, f"{sizes.entries:,} entries: ")
+    of_long = _pages_of(long, features[0], person)
+    for name, ask in _pages_of(short, features[0], person).items():
+        few = PageTimes(ask, sizes.rounds)
+        many = PageTimes(of_long[name], sizes.rounds)
+        table.add(many.beside(few, f"{sizes.entries:,} entries: {name}"))
 
 
 def _use(
@@ -114,18 +117,6 @@ def _use(
             consumption.consume(pool_id=pool.pk, demand=taken, actor=A_PERSON, now=now)
             gift = Gift(type=GrantType.PROMOTIONAL, amount=Decimal(9), name="Thanks", priority=99)
             grants.grant(pool_id=pool.pk, gift=gift, actor=A_PERSON, now=now)
-
-
-def _times(pages: Pages, sizes: Sizes) -> "dict[str, PageTimes]":
-    return {name: PageTimes(ask, sizes.rounds) for name, ask in pages.items()}
-
-
-def _compare(
-    table: Table, pages: Pages, few: "dict[str, PageTimes]", sizes: Sizes, title: str
-) -> None:
-    for name, ask in pages.items():
-        many = PageTimes(ask, sizes.rounds)
-        table.add(many.beside(few[name], f"{title}{name}"))
 
 
 class PageTimes:
