@@ -95,12 +95,13 @@ def _use(
 ) -> None:
     """Use a pool till it has so many entries, evenly from `start` to `end`, by the real verbs.
 
-    A person takes something away now and then, and gives something.
+    Ten times a person takes something away, and gives something.
     """
-    batches = -(-entries // AT_ONCE)
+    at_once = min(AT_ONCE, -(-entries // DAYS))
+    batches = -(-entries // at_once)
     for batch in range(batches):
         now = start + (end - start) * batch / batches
-        count = min(AT_ONCE, entries - batch * AT_ONCE)
+        count = min(at_once, entries - batch * at_once)
         demands = [
             Demand(
                 Decimal(1),
@@ -112,7 +113,7 @@ def _use(
             for number in range(count)
         ]
         consumption.consume_several(pool_id=pool.pk, demands=demands, actor=SYSTEM, now=now)
-        if batch % 100 == 0:
+        if batch % (batches // 10) == 0:
             taken = Demand(Decimal(1), f"{now} by hand", now, reason="Refund")
             consumption.consume(pool_id=pool.pk, demand=taken, actor=A_PERSON, now=now)
             gift = Gift(type=GrantType.PROMOTIONAL, amount=Decimal(9), name="Thanks", priority=99)

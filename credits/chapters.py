@@ -6,12 +6,14 @@ no sum covers. So a long ledger is no slower to explain or to chart than a short
 that is late makes nothing wrong.
 """
 
+import itertools
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db.models import (
@@ -134,9 +136,7 @@ def sum_up(*, pool_id: int, ends_with: int) -> None:
 
 
 def _chapter(pool_id: int, ends_with: int) -> QuerySet[LedgerEntry]:
-    return LedgerEntry.objects.filter(
-        pool=pool_id, number__gt=ends_with - CHAPTER, number__lte=ends_with
-    )
+    return LedgerEntry.objects.filter(_numbers(0, ends_with), pool=pool_id)
 
 
 def _by_dimension(pool_id: int, ends_with: int) -> list[DimensionSum]:
@@ -269,8 +269,8 @@ def latest(
 ) -> list[LedgerEntry]:
     """The latest of `entries` of one cause numbered above `after` up to `until`.
 
-    One query, in a long ledger a few small ones: it is looked only where sums say that the
-    cause is found, and where no sum says anything.
+    One query, in a long ledger a few: it is looked only where sums say that the cause is found,
+    and where no sum says anything. Chapters that hold few are looked at together.
 
     Args:
         entries: those of the cause, or some of them.
@@ -281,14 +281,33 @@ def latest(
     found = list(rows.filter(number__gt=last, number__lte=until)[:at_most])
     if after < last:
         sums = ChapterSum.objects.filter(only, pool=pool_id, ends_with__lte=last)
-        holding = sums.filter(ends_with__gt=after).order_by("-ends_with").distinct()
-        for ends_with in holding.values_list("ends_with", flat=True):
-            if len(found) == at_most:
-                break
-            start = max(after, ends_with - CHAPTER)
-            some = rows.filter(number__gt=start, number__lte=ends_with)
-            found += some[: at_most - len(found)]
+        holding = sums.filter(ends_with__gt=after).order_by("-ends_with").values_list("ends_with")
+        counts = list(holding.annotate(count=Sum("entries")))
+        while counts and len(found) < at_most:
+            missing = at_most - len(found)
+            sparse = _how_many(counts, missing)
+            if sparse > 1:
+                where = Q()
+                for ends_with, _ in counts[:sparse]:
+                    where |= _numbers(after, ends_with)
+                # Without an order, else the database might walk from one chapter to the next.
+                some = rows.filter(where).order_by()
+                found += sorted(some, key=attrgetter("number"), reverse=True)
+            else:
+                found += rows.filter(_numbers(after, counts[0][0]))[:missing]
+            del counts[: max(sparse, 1)]
     return found
+
+
+def _how_many(counts: Sequence[tuple[int, int]], at_most: int) -> int:
+    """How many chapters, from the first on, hold together no more than `at_most`."""
+    sums = itertools.accumulate(count for _, count in counts)
+    return sum(1 for _ in itertools.takewhile(at_most.__ge__, sums))
+
+
+def _numbers(after: int, ends_with: int) -> Q:
+    """Those of a chapter that are above `after`."""
+    return Q(number__gt=max(after, ends_with - CHAPTER), number__lte=ends_with)
 
 
 def bounds(

@@ -1,5 +1,6 @@
 """Sums of chapters say what their entries say; chapters of these tests have few entries."""
 
+import re
 import time
 from datetime import timedelta
 from decimal import Decimal
@@ -198,6 +199,11 @@ class TestReaders:
         assert '"number" > 24' in queries[3]["sql"]
 
 
+def numbers_above(sql: str) -> list[str]:
+    """The bounds that numbers of entries are above of in a statement."""
+    return re.findall(r'"number" > (\d+)', sql)
+
+
 class TestLatest:
     def test_looks_only_where_sums_say_that_something_is_found(self, pool):
         """26 is beyond the sums; orders are 6, 11, 16, 21 and 26."""
@@ -210,7 +216,20 @@ class TestLatest:
 
         assert [entry.number for entry in found] == [26, 21, 16]
         looked = [query["sql"] for query in queries if "ledgerentry" in query["sql"]]
-        assert [sql.partition('"number" > ')[2].split()[0] for sql in looked] == ["24", "20", "12"]
+        assert [numbers_above(sql) for sql in looked] == [["24"], ["20", "12"]]
+
+    def test_takes_the_last_only_of_a_chapter_that_holds_many(self, pool):
+        """From 17 to 24 all but 21 are use."""
+        sum_up()
+        only = Q(type=EntryType.CONSUMED.value)
+        rows = LedgerEntry.objects.filter(only, pool=pool)
+
+        with CaptureQueriesContext(connection) as queries:
+            found = chapters.latest(rows, pool_id=pool.pk, only=only, at_most=5, after=0, until=24)
+
+        assert [entry.number for entry in found] == [24, 23, 22, 20, 19]
+        looked = [query["sql"] for query in queries if "ledgerentry" in query["sql"]]
+        assert [numbers_above(sql) for sql in looked] == [["24"], ["20"], ["16"]]
 
 
 class TestTask:
