@@ -42,7 +42,6 @@ else:
 
 STIPEND_WORKSPACE_NAME = env.str("STIPEND_WORKSPACE_NAME", default="Stipend")
 STIPEND_WORKSPACE_COLOUR = env.str("STIPEND_WORKSPACE_COLOUR", default="info")
-STIPEND_PRODUCTION = env.bool("STIPEND_PRODUCTION", default=False)
 STIPEND_SWEEP_SECONDS = env.float("STIPEND_SWEEP_SECONDS", default=60)
 # Tasks that look for rows that are due, every tick.
 STIPEND_SWEEPS = [
