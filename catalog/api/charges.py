@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypedDict, cast
 
 from rest_framework import serializers
 
+from catalog.api.amounts import AmountField
 from catalog.api.base import Flag, Whole, named_credit_types, named_features
 from catalog.api.resets import MonthlyReset, WeeklyReset, YearlyReset
 from catalog.checking import InvalidField
@@ -30,7 +31,7 @@ from catalog.models import (
 from catalog.prices import NewCharge, NewMapping
 from workspace.api.camel import CamelMixin
 from workspace.api.currencies import Currency, CurrencyField
-from workspace.api.fields import AmountField, ChoiceField, PublicIdField, TextField, wire_instant
+from workspace.api.fields import ChoiceField, PublicIdField, TextField, wire_instant
 from workspace.api.terms import Instant, one_of
 
 MOST_PRICES = 200

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from catalog import archiving, coupons
+from catalog.api.amounts import AmountField
 from catalog.api.base import (
     CatalogView,
     ClearableText,
@@ -23,7 +24,6 @@ from catalog.models.coupons import LONGEST_DURATION, WHOLE
 from workspace.api.camel import CamelMixin
 from workspace.api.currencies import CurrencyField
 from workspace.api.fields import (
-    AmountField,
     ChoiceField,
     MetadataField,
     PublicIdField,

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from catalog import entitlements
+from catalog.api.amounts import AmountField
 from catalog.api.base import (
     ClearableText,
     Flag,
@@ -34,7 +35,7 @@ from catalog.models import (
 )
 from workspace.api.camel import CamelMixin
 from workspace.api.cursors import PaginationShape
-from workspace.api.fields import AmountField, ChoiceField, PublicIdField, TextField, wire_instant
+from workspace.api.fields import ChoiceField, PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.schema import Description
 from workspace.api.terms import Instant, one_of, speaks

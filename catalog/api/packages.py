@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from catalog import archiving, drafts, entitlements, packages, publishing
+from catalog.api.amounts import AmountField
 from catalog.api.base import (
     CatalogView,
     ClearableText,
@@ -43,7 +44,6 @@ from workspace.acts import together
 from workspace.api import cursors
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
-    AmountField,
     ChoiceField,
     InstantRangeField,
     MetadataField,

@@ -6,6 +6,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from catalog.api.amounts import AmountField
 from credits import access, entitlements
 from credits.access import Decision
 from credits.api import shapes
@@ -13,7 +14,7 @@ from credits.entitlements import Wish
 from workspace import keys
 from workspace.api.authentication import raw_key
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import AmountField, CommaListField, PublicIdField, TextField
+from workspace.api.fields import CommaListField, PublicIdField, TextField
 from workspace.api.responses import Response
 from workspace.api.terms import speaks
 from workspace.api.views import ApiView

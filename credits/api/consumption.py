@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from catalog.api.amounts import AmountField
 from credits import batches, callers, consumption, pools
 from credits.api.fields import DimensionsField, FlagField, KeyField, rows_of
 from credits.api.shapes import TakenShape, instant
@@ -16,7 +17,7 @@ from workspace import keys
 from workspace.api import throttling
 from workspace.api.authentication import raw_key
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import AmountField, PublicIdField, UtcDateTimeField, wire_instant
+from workspace.api.fields import PublicIdField, UtcDateTimeField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from catalog.amounts import LIMIT, rounded, to_micros
+from catalog.api.amounts import AmountField
 from credits import governance
 from credits.access import Denial
 from credits.api.checks import CheckFilters, CheckView
@@ -20,7 +21,6 @@ from subscriptions.models import Assignment, Customer, Entity
 from workspace.api import cursors
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
-    AmountField,
     BracketField,
     ChoiceField,
     CommaListField,

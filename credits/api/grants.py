@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from catalog.api.amounts import AmountField
 from credits import grants, pools, reading
 from credits.api.fields import FlagField, WholeField
 from credits.api.shapes import instant
@@ -17,7 +18,6 @@ from credits.models.grants import BY_PEOPLE, GrantSource
 from workspace.api.camel import CamelMixin
 from workspace.api.currencies import Currency, CurrencyField
 from workspace.api.fields import (
-    AmountField,
     ChoiceField,
     InstantRangeField,
     MetadataField,

@@ -6,12 +6,13 @@ from typing import Any, TypedDict
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from catalog.api.amounts import AmountField
 from subscriptions import assignments, customers
 from subscriptions.api.entities import several
 from subscriptions.assignments import AssignmentTerms
 from subscriptions.models import Assignment
 from workspace.api.camel import CamelMixin
-from workspace.api.fields import AmountField, PublicIdField, TextField, wire_instant
+from workspace.api.fields import PublicIdField, TextField, wire_instant
 from workspace.api.responses import Response
 from workspace.api.terms import Instant, speaks
 from workspace.api.views import ApiView

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from catalog.api.amounts import AmountField
 from catalog.api.base import Flag
 from catalog.api.resets import MONTHLY, WEEKLY, YEARLY
 from catalog.models import BillingPeriod, Cadence, PricingType, ResetPeriod, TrialEnd
@@ -20,7 +21,6 @@ from subscriptions.subscription_imports import MOST_AT_ONCE, Arrival
 from subscriptions.updates import Changes, When
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
-    AmountField,
     ChoiceField,
     CommaListField,
     InstantRangeField,

@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
@@ -11,80 +10,12 @@ from rest_framework.fields import empty
 from workspace.ids import LONGEST_ID, PUBLIC_ID, RULE, is_public_id
 from workspace.text import validate_line, validate_text
 
-AMOUNT_LIMIT = 10**12
-AMOUNT_PLACES = 6
-AMOUNT_IN_QUERY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
-
 DATE_TIME = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)"
     r"(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?",
     re.ASCII,
 )
 FIRST_YEAR, LAST_YEAR = 1970, 2199
-
-
-class AmountField(serializers.Field[Decimal, Any, Decimal, Any]):
-    """Credits: a JSON number above 0, below 10¹², with at most six decimals (R46).
-
-    Never a text, so that nobody relies on how we would read it. `allow_zero` allows 0,
-    `signed` amounts below 0 as well; `in_query` reads the digits of a query parameter.
-    """
-
-    default_error_messages = {
-        "type": "A number is needed.",
-        "positive": "The amount must be above 0.",
-        "negative": "The amount must not be below 0.",
-        "large": "The amount must be below 1,000,000,000,000.",
-        "places": "The amount has more than six decimals.",
-    }
-
-    def __init__(
-        self,
-        *,
-        allow_zero: bool = False,
-        signed: bool = False,
-        in_query: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.allow_zero = allow_zero
-        self.signed = signed
-        self.in_query = in_query
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        if self.in_query:
-            if not isinstance(data, str) or not AMOUNT_IN_QUERY.fullmatch(data):
-                self.fail("type")
-            data = Decimal(data)
-        if isinstance(data, bool) or not isinstance(data, int | Decimal):
-            self.fail("type")
-        amount = Decimal(data)
-        if not amount.is_finite():
-            self.fail("type")
-        if amount < 0 and not self.signed:
-            self.fail("negative" if self.allow_zero else "positive")
-        if amount == 0 and not (self.allow_zero or self.signed):
-            self.fail("positive")
-        if abs(amount) >= AMOUNT_LIMIT:
-            self.fail("large")
-        if amount != (rounded := round(amount, AMOUNT_PLACES)):
-            self.fail("places")
-        return rounded
-
-    def to_representation(self, value: Decimal) -> Decimal:
-        return value
-
-    def described(self, _: object) -> dict[str, Any]:
-        """For the OpenAPI description."""
-        return {
-            "type": "number",
-            "description": "At most six decimals.",
-            **({} if self.signed else self._least()),
-            "exclusiveMaximum": AMOUNT_LIMIT,
-        }
-
-    def _least(self) -> dict[str, int]:
-        return {"minimum" if self.allow_zero else "exclusiveMinimum": 0}
 
 
 class UtcDateTimeField(serializers.Field[datetime, Any, str, Any]):

@@ -7,11 +7,11 @@ from django.urls import path, re_path
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from catalog.api.amounts import AmountField
 from workspace import keys
 from workspace.acts import act
 from workspace.api.camel import CamelMixin
 from workspace.api.fields import (
-    AmountField,
     CommaListField,
     InstantRangeField,
     TextField,
