@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 200
 """So many full chapters are looked for in one statement."""
+MOST_BY_DIMENSION = CHAPTER // 4
+"""Sums by dimension of one chapter: more were hardly quicker to read than its entries."""
 
 BY_PEOPLE = Q(type=EntryType.CONSUMED.value, actor_kind=ActorKind.USER)
 """What people took away, told apart from other use (R50)."""
@@ -140,7 +142,7 @@ def _chapter(pool_id: int, ends_with: int) -> QuerySet[LedgerEntry]:
 
 
 def _by_dimension(pool_id: int, ends_with: int) -> list[DimensionSum]:
-    found = dimensions.sums(_chapter(pool_id, ends_with), at_most=CHAPTER)
+    found = dimensions.sums(_chapter(pool_id, ends_with), at_most=MOST_BY_DIMENSION)
     for place, each in enumerate(found):
         each.pool_id, each.ends_with, each.place = pool_id, ends_with, place
     return found

@@ -1,8 +1,8 @@
 """Use by the values of its dimensions: which there are, and what they come to in chapters (R52).
 
-A chapter (`chapters`) has at most as many sums by value and hour as it has entries. A dimension
-whose values would need more, like a count of tokens, is read use by use; a chart by it would
-show little but "other values" anyway.
+A chapter (`chapters`) has few sums by value and hour beside its entries. A dimension whose values
+would need more, like a count of tokens, is read use by use; a chart by it would show little but
+"other values" anyway.
 """
 
 import json

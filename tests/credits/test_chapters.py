@@ -46,6 +46,7 @@ NOW = START + 10 * DAY
 @pytest.fixture(autouse=True)
 def _short_chapters(monkeypatch):
     monkeypatch.setattr(chapters, "CHAPTER", LENGTH)
+    monkeypatch.setattr(chapters, "MOST_BY_DIMENSION", 4)
     monkeypatch.setattr(EndsChapter, "template", EndsChapter.template.replace("2000", str(LENGTH)))
 
 
