@@ -1,12 +1,19 @@
-"""The processes of the web server: they refuse in JSON, and stop without cutting anybody off."""
+"""The processes of the web server.
 
+They refuse in JSON, wait for nobody without end, and stop without cutting anybody off.
+"""
+
+import contextlib
 import json
-from socket import socket
+import time
+from socket import SHUT_RD, socket
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.util import write_nonblock
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from workspace.tracing import trace
 
@@ -17,8 +24,54 @@ REFUSALS: dict[type[Exception], tuple[int, str, str]] = {
 }
 
 
+class PatientUnreader(SocketUnreader):
+    """Reads what a client sends, who has `patience` seconds for a whole request.
+
+    gunicorn waits for ever once a request has begun, and a thread with it: as many clients as
+    there are threads, who send half of one each, would stop the server (F21).
+    """
+
+    def __init__(self, sock: socket, patience: float) -> None:
+        super().__init__(sock)
+        self.patience = patience
+        self.ends_at: float | None = None
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """What comes next.
+
+        Raises:
+            NoMoreData: nothing came in time; whoever reads takes the client for gone.
+        """
+        now = time.monotonic()
+        if self.ends_at is None:
+            self.ends_at = now + self.patience
+        before = self.sock.gettimeout()
+        left = max(self.ends_at - now, 0.001)
+        self.sock.settimeout(left if before is None else min(left, before))
+        try:
+            received: bytes = super().chunk(size_hint)
+        except TimeoutError as error:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(SHUT_RD)  # or closing it would wait for the client once more
+            raise NoMoreData(b"") from error
+        finally:
+            self.sock.settimeout(before)
+        return received
+
+
 class WebWorker(ThreadWorker):
-    """gunicorn's worker with threads, where it would answer in HTML or drop connections."""
+    """gunicorn's worker with threads, where it would answer in HTML, wait, or drop connections."""
+
+    patience = 20.0  # seconds; 2 MB take 16 at 1 Mbit/s
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Have a request read and answered; its client's time begins when a thread reads it."""
+        if not self.cfg.is_ssl:  # gunicorn itself wraps those sockets, and a proxy does so here
+            if conn.parser is None:
+                conn.parser = RequestParser(self.cfg, conn.sock, conn.client)
+                conn.parser.unreader = PatientUnreader(conn.sock, self.patience)
+            conn.parser.unreader.ends_at = None
+        super().enqueue_req(conn)
 
     def handle_error(self, req: Any, client: socket, addr: Any, exc: Exception) -> None:
         """Refuse what never reaches an application in the shape of all refusals (X7)."""

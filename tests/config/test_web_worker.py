@@ -6,8 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.workers.gthread import ThreadWorker
+
+from config.web_worker import WebWorker
 
 HELLO = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -15,13 +20,13 @@ HELLO = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 class Server:
     """gunicorn as production runs it, around an application that is quick."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = probe.getsockname()
         command = [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py"]
         self.process = subprocess.Popen(
-            [*command, "--log-level", "critical", "tests.config.quick"],
+            [*command, "--log-level", "critical", *options, "tests.config.quick"],
             env={**os.environ, "STIPEND_BIND": "{}:{}".format(*self.address)},
         )
         for _ in range(100):
@@ -120,3 +125,48 @@ class TestWebWorker:
         assert refused > answered
         assert last == b"hello"
         assert server.process.returncode == 0
+
+    def test_gives_every_request_of_a_connection_time_of_its_own(self, monkeypatch):
+        monkeypatch.setattr(ThreadWorker, "enqueue_req", lambda self, conn: None)
+        worker = WebWorker.__new__(WebWorker)
+        worker.cfg = Config()
+        near, far = socket.socketpair()
+        with near, far:
+            connection = SimpleNamespace(parser=None, sock=near, client=None)
+            worker.enqueue_req(connection)
+            far.sendall(HELLO)
+            next(connection.parser)
+            used_up = connection.parser.unreader.ends_at
+
+            worker.enqueue_req(connection)
+
+        assert used_up is not None
+        assert connection.parser.unreader.ends_at is None
+
+
+class TestPatientUnreader:
+    @pytest.fixture
+    def server(self) -> Iterator[Server]:
+        """Of one thread, which waits for nobody long."""
+        impatient = ("--worker-class", "tests.config.quick.Impatient")
+        started = Server(*impatient, "--workers", "1", "--threads", "1")
+        yield started
+        started.process.kill()
+        started.process.wait()
+
+    @pytest.mark.parametrize(
+        "half",
+        [
+            b"GET / HTTP/1.1\r\nHost: loc",
+            b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf",
+            b"POST /read HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nha",
+        ],
+        ids=["head", "body", "chunk"],
+    )
+    def test_lets_nobody_keep_a_thread_who_sends_half_a_request(self, server, half):
+        """F21."""
+        with server.connected() as slow:
+            slow.sendall(half)
+
+            assert server.ask(HELLO)[1] == b"hello"
+            assert slow.recv(100) == b""

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions
 
@@ -75,6 +75,8 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
             return _answer(403, "Forbidden", "This is not allowed.")
         case RequestDataTooBig():
             return _framework_refusal(BodyTooLarge())
+        case UnreadablePostError():
+            return _answer(408, "RequestTimeout", "The body did not arrive. Please send it again.")
         case SuspiciousOperation():
             return _answer(400, "BadRequest", "This request is not acceptable.")
         case OperationalError() | InterfaceError():

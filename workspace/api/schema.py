@@ -53,6 +53,7 @@ REFUSALS: Mapping[int, tuple[str, str]] = {
     401: ("Unauthenticated", "There is no key, or one that nobody knows or that has ended."),
     403: ("Forbidden", "The key does not reach so far."),
     404: ("NotFound", "Something that the request names does not exist."),
+    408: ("RequestTimeout", "The body did not arrive; please send it again."),
     409: ("Conflict", "The request makes sense, but not as things are now."),
     413: ("BodyTooLarge", "The body is larger than 2 MB."),
     415: ("UnsupportedMediaType", "The body is not JSON."),
@@ -198,8 +199,7 @@ class Description(AutoSchema):
         names_something = bool(terms.body or terms.query or "{" in self.path)
         yield from (400, 401, 403)
         yield from (404,) if names_something else ()
-        yield from () if reads else (409,)
-        yield from () if reads else (413, 415)
+        yield from () if reads else (408, 409, 413, 415)
         yield from (422,) if self.method == "POST" else ()
         yield from (429, 503)
 

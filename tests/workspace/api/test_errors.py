@@ -1,4 +1,5 @@
 import pytest
+from django.core.handlers.wsgi import LimitedStream
 
 from workspace.models import User
 
@@ -49,6 +50,16 @@ class TestHandle:
         assert answer["Retry-After"]
         assert "secret" not in str(body)
         assert "secret.internal" in caplog.text
+
+    def test_answers_408_to_a_body_that_does_not_arrive(self, caller, monkeypatch):
+        """F21."""
+
+        def fail(stream: object, size: int) -> bytes:
+            raise OSError
+
+        monkeypatch.setattr(LimitedStream, "read", fail)
+
+        refusal(caller.send("/api/v1/keys", b'{"name": "new"}'), 408, "RequestTimeout")
 
     def test_keeps_a_bug_to_itself(self, caller, caplog):
         """X7."""

@@ -56,7 +56,7 @@ class TestDescription:
         good = responses["201"]["content"]["application/json"]["schema"]
         assert good["properties"] == {"data": {"$ref": "#/components/schemas/Key"}}
         assert [*responses] == [
-            *("201", "400", "401", "403", "404", "409", "413", "415", "422", "429", "503")
+            *("201", "400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "503")
         ]
 
 
