@@ -13,14 +13,14 @@ def may(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)
 
 
-def screen(title: str, icon: str, model: str, permission: str = "") -> dict[str, Any]:
+def screen(title: str, icon: str, model: str) -> dict[str, Any]:
     """A line of the sidebar, leading to the list of `model`, such as "catalog_plan"."""
     app_label, model_name = model.rsplit("_", 1)
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{model}_changelist"),
-        "permission": may(permission or f"{app_label}.view_{model_name}"),
+        "permission": may(f"{app_label}.view_{model_name}"),
     }
 
 

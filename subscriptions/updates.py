@@ -206,13 +206,13 @@ def write_down(*, subscription_pk: int, now: datetime) -> None:
     finding.lock_row(subscription_pk, now)
 
 
-def write_down_due(now: datetime, *, at_most: int = BATCH) -> int:
-    """Write down updates that have taken effect, each by itself; say how many (R18).
+def write_down_due(now: datetime) -> int:
+    """Write down some updates that have taken effect, each by itself; say how many (R18).
 
     Late is harmless: until then the terms say the same to whoever asks.
     """
     due = Subscription.objects.due_for_update(now).order_by("next_update_at", "pk")
-    found = list(due.values_list("pk", flat=True)[:at_most])
+    found = list(due.values_list("pk", flat=True)[:BATCH])
     for pk in found:
         write_down(subscription_pk=pk, now=now)
     return len(found)

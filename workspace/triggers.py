@@ -85,7 +85,6 @@ def frozen_with_parent(
     parent_table: str,
     parent_condition: str,
     message: str,
-    parent_key: str = "id",
     name: str | None = None,
 ) -> list[Trigger]:
     """Rows of `table` stay as they are, and get no company, while their parent is frozen.
@@ -99,7 +98,7 @@ def frozen_with_parent(
     def parent_of(row: str) -> str:
         return (
             f'EXISTS (SELECT 1 FROM "{parent_table}" AS parent'
-            f' WHERE parent."{parent_key}" = {row}."{column}" AND ({parent_condition}))'
+            f' WHERE parent."id" = {row}."{column}" AND ({parent_condition}))'
         )
 
     either = f"{parent_of('OLD')} OR {parent_of('NEW')}"

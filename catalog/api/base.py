@@ -87,14 +87,12 @@ def choices_in_query(*choices: str) -> CommaListField:
     return CommaListField(child=ChoiceField(choices), required=False)
 
 
-def within(
-    rows: models.QuerySet[Any], query: Mapping[str, Any], *, field: str = "created_at"
-) -> models.QuerySet[Any]:
+def within(rows: models.QuerySet[Any], query: Mapping[str, Any]) -> models.QuerySet[Any]:
     """`rows` narrowed to an id and to bounds of their creation."""
     if "id" in query:
         rows = rows.filter(public_id=query["id"])
     bounds = query.get("created_at", {})
-    return rows.filter(**{f"{field}__{operator}": at for operator, at in bounds.items()})
+    return rows.filter(**{f"created_at__{operator}": at for operator, at in bounds.items()})
 
 
 def in_path(

@@ -68,10 +68,9 @@ def a_priority() -> forms.IntegerField:
     )
 
 
-def a_reason(label: str = "Reason") -> Paragraph:
+def a_reason() -> Paragraph:
     """Why a person changes somebody's credits."""
     return Paragraph(
-        label=label,
         max_length=LONGEST_COMMENT,
         help_text="Kept in the ledger and in the activity.",
     )
