@@ -1,3 +1,5 @@
+"""What the app of this name does when Django is ready."""
+
 from django.apps import AppConfig
 from django.core import checks
 from django.core.signals import request_finished

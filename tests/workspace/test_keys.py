@@ -141,7 +141,7 @@ class TestParse:
 
         wanted = keys.parse(made.raw, NOW)
 
-        found = ApiKey.objects.usable(NOW).filter(lookup=wanted.lookup, key_hash__in=wanted.hashes)
+        found = ApiKey.objects.filter(lookup=wanted.lookup, key_hash__in=wanted.hashes)
         assert found.get() == made.key
 
     @pytest.mark.parametrize("fallbacks", [[], ["older" * 10, "oldest" * 10]])

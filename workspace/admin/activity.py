@@ -1,3 +1,5 @@
+"""The screen of all that happened, and the way from an entry to what it is about."""
+
 from typing import Any
 
 from django.contrib import admin, messages

@@ -1,3 +1,5 @@
+"""The screen of API keys: made, replaced, revoked; shown once."""
+
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""The screen of people: who may sign in, and in which role."""
+
 from datetime import datetime
 from typing import Any
 

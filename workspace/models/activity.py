@@ -1,3 +1,5 @@
+"""What happened: rows that are added and never changed."""
+
 from typing import ClassVar
 
 from django.db import models

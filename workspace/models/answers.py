@@ -1,3 +1,5 @@
+"""Answers that are remembered for requests that come again."""
+
 from django.db import models
 
 

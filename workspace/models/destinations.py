@@ -1,3 +1,5 @@
+"""Where exports of data are wanted."""
+
 from django.db import models
 
 from workspace.ids import PublicIdField

@@ -1,5 +1,6 @@
+"""API keys, without the keys themselves."""
+
 from datetime import datetime
-from typing import ClassVar
 
 from django.db import models
 
@@ -25,12 +26,6 @@ class Area(models.TextChoices):
     EXPORTS = "exports", "Data exports"
 
 
-class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    def usable(self, now: datetime) -> "ApiKeyQuerySet":
-        """Keys that open anything at `now`."""
-        return self.filter(models.Q(ends_at=None) | models.Q(ends_at__gt=now), revoked_at=None)
-
-
 class ApiKey(models.Model):
     """A key of an application. The key itself is not here and cannot be had again (X2).
 
@@ -49,8 +44,6 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField("last used", null=True, editable=False)
     ends_at = models.DateTimeField("ends", null=True, editable=False)
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)
-
-    objects: ClassVar[models.Manager["ApiKey"]] = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"

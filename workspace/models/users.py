@@ -1,3 +1,5 @@
+"""People, and their roles."""
+
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager

@@ -1,3 +1,5 @@
+"""How dates look where Django writes them itself."""
+
 DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i e"
 DATETIME_FORMAT = "j M Y, H:i e"

@@ -1,3 +1,5 @@
+"""`manage.py verify_ledger`: is every number that is stored what the rules make of it?"""
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""`manage.py create_api_key`: a key, for scripts and for the first one."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser

@@ -1,3 +1,5 @@
+"""Django's `migrate`, which brings triggers and functions along."""
+
 from typing import Any
 
 from django.core.management.commands import migrate
