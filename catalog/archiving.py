@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Model, Q
 
-from catalog import coupons, credit_types, drafts, features, inheritance, products
+from catalog import coupons, credit_types, drafts, features, inheritance, products, wording
 from catalog.models import (
     Charge,
     ConsumptionMapping,
@@ -348,5 +348,6 @@ def _refuse_if_named(package: Package) -> None:
 
 def _listed(packages: Iterable[Package]) -> str:
     """Names in a sentence: "plan Pro, plan Team and add-on Extra"."""
-    names = [f"{package.get_kind_display().lower()} {package.name}" for package in packages]
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return wording.joined(
+        f"{package.get_kind_display().lower()} {package.name}" for package in packages
+    )

@@ -1,5 +1,6 @@
 """Amounts, terms and prices in the words of the screens."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from catalog.models import (
@@ -23,6 +24,12 @@ from catalog.models.entitlements import COUNTED_FROM, SUBSCRIPTION_START
 from workspace.templatetags.stipend import credits as number
 
 PER = {BillingPeriod.MONTHLY: "month", BillingPeriod.ANNUALLY: "year"}
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Such as "a", "a and b", "a, b and c"."""
+    *front, last = [*parts] or [""]
+    return f"{', '.join(front)} and {last}" if front else last
 
 
 def units_of(credit_type: CreditType, amount: Decimal | int) -> str:
@@ -193,7 +200,7 @@ def shown_units(feature: Feature) -> str:
 
 
 def quantity(version: PackageVersion) -> str:
-    """How often an add-on can be bought: "Single instance", "Up to 5", "Any number"."""
+    """How often an add-on can be bought: "Single instance", "Multiple, up to 5"."""
     if version.max_quantity is None:
         return "Multiple, any number"
     if version.max_quantity == 1:
@@ -202,7 +209,7 @@ def quantity(version: PackageVersion) -> str:
 
 
 def meter(feature: Feature) -> str:
-    """How a feature is measured: "Counted events", "Reported", "Not metered"."""
+    """How a feature is measured: "Sum of tokens", "Reported by the application"."""
     if not feature.is_metered:
         return "Not metered"
     if not feature.is_event_based:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from catalog.models import Cadence, CreditType
-from catalog.wording import units_of
+from catalog.wording import joined, units_of
 from credits import changes, planning, recurring, summaries, timeline
 from credits.book import ZERO, Entry, EntryType, GrantType, PoolState
 from credits.changes import Step
@@ -169,7 +169,7 @@ def _override_note(allowances: list[Allowance], suspended: list[CreditSource]) -
     """R16: wherever such a mix is shown, it says that the increments give nothing."""
     if not suspended:
         return ""
-    names = " and ".join(source.name for source in suspended)
+    names = joined(source.name for source in suspended)
     word = SUSPENDED if len(suspended) == 1 else SUSPENDED.replace("gives", "give")
     return f"{allowances[0].source.name} overrides: {names} {word}."
 

@@ -70,7 +70,7 @@ class CreditLine:
     """What a subscription gives of one credit type, in words.
 
     `value` is what recurs: "80,000 credits / month". `granted` is what would be granted at
-    once if it were stored now: "80,000 credits on 22 Nov 2026, until 22 Dec 2026"; empty if
+    once if it were stored now: "80,000 credits now, until 22 Dec 2026, 10:00 UTC"; empty if
     nothing would. `note` is a warning for the whole line (R16). `sources` are those of the
     preview that give this type, in its order.
     """

@@ -35,7 +35,7 @@ class Aggregation(models.TextChoices):
 
 
 class FeatureStatus(models.TextChoices):
-    """A feature is new until it is first used, and suspended once archived."""
+    """A feature is active, or new where its creator said so, and suspended once archived."""
 
     NEW = "NEW", "New"
     ACTIVE = "ACTIVE", "Active"

@@ -20,6 +20,7 @@ from credits.admin.bulk_forms import (
     Selection,
     allowed_kinds,
 )
+from credits.admin.words import counted
 from credits.bulk_deeds import DEEDS
 from credits.models import BulkKind, BulkOutcome, BulkRow, BulkRun, BulkStatus
 from credits.models.bulk import UNFINISHED, WORKING
@@ -79,7 +80,8 @@ def what_starting_does(run: BulkRun) -> str:
     way_back = DEEDS[run.kind].irreversible_because
     return " ".join(
         [
-            f"{_rows(planned)} are done in the background, {_rows(left_out)} left out.",
+            f"{counted(planned, 'row')} are done in the background, "
+            f"{counted(left_out, 'row')} left out.",
             "Whoever changed since the dry run is handled by the rules, and marked.",
             f"There is no undoing: {way_back}"
             if way_back
@@ -96,11 +98,9 @@ def what_undoing_does(run: BulkRun) -> str:
         if run.kind == BulkKind.GRANT
         else "The grants expire again when they did before, unless that is over."
     )
-    return f"{_rows(done)} were done. {what} The others are listed with the reason why not."
-
-
-def _rows(number: int) -> str:
-    return f"{in_digits(number)} row{'' if number == 1 else 's'}"
+    return (
+        f"{counted(done, 'row')} were done. {what} The others are listed with the reason why not."
+    )
 
 
 class BeginPage(DialogPage):
@@ -411,7 +411,8 @@ def _lead(run: BulkRun, counts: dict[str, int]) -> str:
         case BulkStatus.READY if not planned:
             return "Nothing would be done: every row is left out."
         case BulkStatus.READY:
-            return f"Nothing is changed yet. {_rows(planned)} would be done, as they stand here."
+            rows = counted(planned, "row")
+            return f"Nothing is changed yet. {rows} would be done, as they stand here."
         case BulkStatus.IN_PROGRESS:
             return "It is being carried out; the page follows by itself."
         case BulkStatus.UNDOING:

@@ -18,6 +18,7 @@ from catalog.models import Addon, CreditType, Plan
 from credits import bulk_lists
 from credits.admin.forms import a_priority
 from credits.admin.grants import MOST_FOUND
+from credits.admin.words import counted
 from credits.book import GrantType
 from credits.bulk import LONGEST_REASON, MOST_ROWS, Aim
 from credits.bulk_deeds import (
@@ -35,7 +36,6 @@ from subscriptions.models import Customer, Subscription
 from workspace.admin.base import DialogForm
 from workspace.errors import BadInput, DomainError
 from workspace.models import User
-from workspace.templatetags.stipend import credits as in_digits
 
 PERMISSIONS: Mapping[str, str] = {
     BulkKind.GRANT: "credits.grant_credits",
@@ -149,10 +149,10 @@ class Selection:
         search = filters.pop("q", [""])[-1]
         parts = [f"matching “{search[:64]}”"] if search else []
         parts += [f"{name.split('__')[0]} {value[:64]}" for name, value in filters.items()]
-        counted = f"{in_digits(number)} {self.listed.noun}{'' if number == 1 else 's'}"
+        those = counted(number, self.listed.noun)
         if self.ticked:
-            return f"{counted}, ticked one by one"
-        return f"{counted} {', '.join(parts)}".strip()
+            return f"{those}, ticked one by one"
+        return f"{those} {', '.join(parts)}".strip()
 
     def count(self) -> int:
         """How many there are, counted no further than can be chosen."""
@@ -354,9 +354,7 @@ class BulkForm(DialogForm):
         listed = self.selection.listed
         if listed is None:
             number = len(self.listed)
-            return f"{in_digits(number)} customer{'' if number == 1 else 's'} of a list", (
-                lambda: self.listed
-            )
+            return f"{counted(number, 'customer')} of a list", lambda: self.listed
         rows = self.selection.rows()
         return self.selection.words(self.selection.count()), lambda: listed.aims(rows)
 

@@ -1,6 +1,5 @@
 """Why is my balance 312? A pool between two instants, in lines that add up, each with its proof."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -194,12 +193,12 @@ class BalancePage(ObjectPage):
         balance = f"{in_digits(found.closing)} {self._units(found.closing)}"
         words = f"On {instant(until)}{book} {name_of(self.object)} had a balance of {balance}."
         words += f" On {instant(since)} it was {in_digits(found.opening)}"
-        came = _joined(
+        came = wording.joined(
             f"{in_digits(line.amount)} from {_label(line)}"
             for line in found.lines
             if line.amount > 0
         )
-        went = _joined(
+        went = wording.joined(
             f"{in_digits(-line.amount)} {_went_to(line)}" for line in found.lines if line.amount < 0
         )
         if not came and not went:
@@ -265,9 +264,3 @@ def _went_to(line: Line) -> str:
         case Kind.EXPIRED:
             return "expired"
     return "revoked or taken back"
-
-
-def _joined(parts: Iterable[str]) -> str:
-    """Such as "a", "a and b", "a, b and c"."""
-    *front, last = [*parts] or [""]
-    return f"{', '.join(front)} and {last}" if front else last

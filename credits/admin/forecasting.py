@@ -11,7 +11,7 @@ from catalog.amounts import ZERO
 from catalog.models import PackageVersion
 from credits import forecast, outlook, summaries
 from credits.admin import curves
-from credits.admin.words import name_of, units
+from credits.admin.words import counted, name_of, units
 from credits.book import Entry, EntryType, GrantType
 from credits.forecast import Forecast, Happening, Use
 from credits.models import Pool
@@ -200,8 +200,7 @@ class ForecastPage(ObjectPage):
         first = found.gaps[0]
         when = "Now" if first.since == found.since else day(first.since)
         again = f"again {instant(first.until)}" if first.until else "for the rest"
-        days = found.days_without
-        without = f"{days:,} day{'' if days == 1 else 's'} without credits"
+        without = f"{counted(found.days_without, 'day')} without credits"
         return when, f"{instant(first.since)}, {again}; {without}"
 
     def _summary(self, found: Forecast) -> str:

@@ -167,7 +167,7 @@ class StandingFilter(admin.SimpleListFilter):
 NAMED_BY = ("customer", "credit_type", "resource")
 START_A_WORKER = (
     "Start one with “manage.py run_worker”. Until then balances and answers are right, but "
-    "resets are not written down and nobody is notified."
+    "resets are not written down, and imports, rollouts and bulk changes wait."
 )
 
 

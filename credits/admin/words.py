@@ -159,4 +159,9 @@ def _length(span: timedelta) -> str:
         count, name = minutes // MINUTES_AN_HOUR, "hour"
     else:
         count, name = minutes, "minute"
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
+    return counted(count, name)
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 row", "1,204 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

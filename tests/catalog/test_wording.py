@@ -21,6 +21,15 @@ from tests.builders import (
 pytestmark = pytest.mark.django_db
 
 
+class TestJoined:
+    @pytest.mark.parametrize(
+        ("parts", "text"),
+        [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+    )
+    def test_is_a_sentence(self, parts, text):
+        assert wording.joined(parts) == text
+
+
 class TestCreditValue:
     @pytest.mark.parametrize(
         ("given", "text"),
