@@ -1,5 +1,6 @@
 """Credits: the list of credit types, their page and forms (R2, R3)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -152,13 +153,11 @@ class CreditTypeAdmin(WorkspaceAdmin):
         """Nothing of the catalog is deleted; it is archived."""
         return False
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Look up for all rows at once where they are used."""
-        changelist = super().get_changelist_instance(request)
-        users = archiving.packages_using_credit_types(row.pk for row in changelist.result_list)
-        for row in changelist.result_list:
+    def complete(self, rows: Sequence[Any]) -> None:
+        """With where they are used."""
+        users = archiving.packages_using_credit_types(row.pk for row in rows)
+        for row in rows:
             row.users = users[row.pk]
-        return changelist
 
     def badges(self, obj: CreditType) -> list[Badge]:
         """Archived or active."""

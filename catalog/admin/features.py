@@ -373,13 +373,11 @@ class FeatureAdmin(WorkspaceAdmin):
         """Nothing of the catalog is deleted; it is archived."""
         return False
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Look up for all rows at once where they are used."""
-        changelist = super().get_changelist_instance(request)
-        users = archiving.packages_using_features(row.pk for row in changelist.result_list)
-        for row in changelist.result_list:
+    def complete(self, rows: Sequence[Any]) -> None:
+        """With where they are used."""
+        users = archiving.packages_using_features(row.pk for row in rows)
+        for row in rows:
             row.users = users[row.pk]
-        return changelist
 
     def badges(self, obj: Feature) -> list[Badge]:
         """Archived or active."""

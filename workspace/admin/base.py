@@ -204,6 +204,9 @@ class WorkspaceAdmin(ModelAdmin):
         """The way to the object; without, by app, list and title."""
         return ()
 
+    def complete(self, rows: Sequence[Any]) -> None:
+        """Look up for these rows of the list at once what its columns show beside fields."""
+
     def activity_of(self, obj: Any) -> ActivityQuerySet:
         """What its Activity tab shows."""
         return activity.for_subject(*activity.subject_of(obj))
@@ -385,6 +388,11 @@ class WorkspaceAdmin(ModelAdmin):
             return super().changelist_view(request, words | (extra_context or {}))
         except DisallowedModelAdminLookup:  # an address typed by hand
             return HttpResponseRedirect(request.path)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        self.complete(changelist.result_list)
+        return changelist
 
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from html import unescape
+from itertools import islice
 from typing import Any
 
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
@@ -61,8 +62,11 @@ class ExportPage(ObjectPage):
     def _rows(self, columns: list[Any], rows: models.QuerySet[Any]) -> Iterator[list[str]]:
         admin: Any = self.model_admin
         yield [str(label_for_field(column, admin.model, admin)) for column in columns]
-        for row in rows.iterator(AT_ONCE):
-            yield [_cell(column, row, admin) for column in columns]
+        left = rows.iterator(AT_ONCE)
+        while some := list(islice(left, AT_ONCE)):
+            admin.complete(some)
+            for row in some:
+                yield [_cell(column, row, admin) for column in columns]
 
 
 def _cell(column: Any, row: Any, admin: Any) -> str:

@@ -8,7 +8,15 @@ import pytest
 from django.contrib import admin
 from django.urls import reverse
 
-from tests.builders import a_customer, a_published_plan, a_subscription
+from tests.builders import (
+    a_credit_type,
+    a_customer,
+    a_feature,
+    a_published_plan,
+    a_subscription,
+    some_credits,
+    some_units,
+)
 from tests.workspace.admin.conftest import Visitor
 from workspace.admin.base import WorkspaceAdmin
 from workspace.models import Activity, Role, User
@@ -94,6 +102,17 @@ class TestExports:
         assert [cell.lower() for cell in rows[0]] == columns
         entry = Activity.objects.get(event="list.exported")
         assert entry.actor_id == str(administrator.user.pk)
+
+    @pytest.mark.parametrize("model", ["credittype", "feature"])
+    def test_say_where_each_row_is_used(self, administrator, model):
+        kinds = [a_credit_type("Used credits"), a_credit_type("Spare credits")]
+        features = [a_feature("Used seats"), a_feature("Spare seats")]
+        a_published_plan("Pro", entitlements=[some_credits(kinds[0]), some_units(features[0])])
+
+        head, *rows = exported(administrator, f"admin:catalog_{model}_changelist")
+
+        used_in = {row[0].split()[0]: row[head.index("Used in")] for row in rows}
+        assert used_in == {"Used": "Pro", "Spare": "–"}
 
     @pytest.mark.parametrize("name", LISTS)
     def test_are_refused_to_those_who_may_not_see_the_list(self, visit, name):
