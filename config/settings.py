@@ -171,7 +171,7 @@ CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 
 Q_CLUSTER = {
     "name": "stipend",
-    "label": "Jobs",
+    "label": "Operations",
     "orm": "default",
     "workers": STIPEND_WORKERS,
     "queue_limit": STIPEND_WORKERS,

@@ -43,6 +43,19 @@ def is_about_customers(request: HttpRequest) -> bool:
     )
 
 
+def is_about_catalog_file(request: HttpRequest) -> bool:
+    """Whether the catalog comes or goes as a file; the addresses are those of products."""
+    match = request.resolver_match
+    return bool(match) and match.url_name in ("catalog_product_transfer", "catalog_product_import")
+
+
+def is_about_products(request: HttpRequest) -> bool:
+    """Whether the page belongs to a product."""
+    match = request.resolver_match
+    is_theirs = ((match and match.url_name) or "").startswith("catalog_product_")
+    return is_theirs and not is_about_catalog_file(request)
+
+
 UNFOLD: dict[str, object] = {
     "SITE_TITLE": "Stipend",
     "SITE_HEADER": "Stipend",
@@ -64,6 +77,7 @@ UNFOLD: dict[str, object] = {
     "SCRIPTS": [
         lambda request: static("workspace/keep.js"),
         lambda request: static("workspace/palette.js"),
+        lambda request: static("workspace/tabs.js"),
     ],
     "SHOW_HISTORY": False,  # every object has its Activity tab
     "SHOW_VIEW_ON_SITE": False,
@@ -89,7 +103,8 @@ UNFOLD: dict[str, object] = {
             {
                 "title": "Product Catalog",
                 "items": [
-                    screen("Products", "inventory_2", "catalog_product"),
+                    screen("Products", "inventory_2", "catalog_product")
+                    | {"active": is_about_products},
                     screen("Plans", "layers", "catalog_plan"),
                     screen("Add-ons", "extension", "catalog_addon"),
                     screen("Features", "tune", "catalog_feature"),
@@ -126,6 +141,7 @@ UNFOLD: dict[str, object] = {
                         "icon": "import_export",
                         "link": reverse_lazy("admin:catalog_product_transfer"),
                         "permission": may("catalog.view_product"),
+                        "active": is_about_catalog_file,
                     },
                     screen("Tasks", "checklist", "django_q_task"),
                 ],

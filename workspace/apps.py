@@ -8,7 +8,7 @@ from django.db.models.signals import post_migrate, pre_migrate
 
 class WorkspaceConfig(AppConfig):
     name = "workspace"
-    verbose_name = "Workspace"
+    verbose_name = "Operations"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

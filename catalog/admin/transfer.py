@@ -74,6 +74,7 @@ class ImportPage(DialogPage):
 
     name = "import"
     title = "Import catalog"
+    area = "Operations"
     permission = PERMISSION
     is_about_one = False
     template_name = "admin/catalog/import.html"
@@ -153,6 +154,7 @@ class TransferPage(ObjectPage):
 
     name = "transfer"
     title = "Catalog file"
+    area = "Operations"
     permission = "catalog.view_product"
     is_about_one = False
     template_name = "admin/catalog/transfer.html"

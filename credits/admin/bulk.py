@@ -235,6 +235,7 @@ class RunSheet(SheetPage):
 class BulkRunAdmin(ReadOnly, WorkspaceAdmin):
     """All bulk changes, newest first."""
 
+    area = "Customers"
     pages = [RunPage, RunSheet, BeginPage]
     list_display = ["what_column", "reason", "chosen", "state", "by", "created"]
     list_filter = ["status", "kind"]

@@ -96,6 +96,7 @@ class GrantPage(ObjectPage):
 class GrantAdmin(ChosenForBulk, ReadOnly, WorkspaceAdmin):
     """Grants: to look for and to act on by buttons, never by a plain form."""
 
+    area = "Customers"
     pages = [GrantPage]
     bulk_name = "grants"
     bulk_permissions = ("credits.void_grant", "credits.change_grant")

@@ -43,6 +43,7 @@ class ResetsPage(ObjectPage):
 
     name = "resets"
     label = "Resets"
+    area = "Operations"
     permission = "credits.view_pool"
     is_about_one = False
     template_name = "admin/credits/resets.html"
@@ -106,6 +107,7 @@ class TodayPage(ObjectPage):
 
     name = "today"
     label = "Today"
+    area = "Operations"
     permission = "credits.view_pool"
     is_about_one = False
     template_name = "admin/credits/today.html"
@@ -175,6 +177,7 @@ START_A_WORKER = (
 class PoolAdmin(ReadOnly, WorkspaceAdmin):
     """All balances in a list; one is looked at on its customer's page. And what moves them."""
 
+    area = "Customers"
     pages = [ResetsPage, TodayPage, BalancePage, ForecastPage]
     details_label = "Credits"
     has_activity = False

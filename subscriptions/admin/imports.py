@@ -15,7 +15,6 @@ from workspace import sheets
 from workspace.actors import Actor
 from workspace.admin.base import (
     Badge,
-    Link,
     ObjectPage,
     ReadOnly,
     SheetPage,
@@ -86,6 +85,7 @@ class ImportSheet(SheetPage):
 class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
     """All imports of subscriptions, newest first."""
 
+    area = "Operations"
     pages = [ImportPage, ImportSheet]
     list_display = ["created", "by", "rows_column", "failed_column", "state"]
     has_activity = False
@@ -104,13 +104,6 @@ class SubscriptionImportAdmin(ReadOnly, WorkspaceAdmin):
     def object_title(self, obj: SubscriptionImport) -> str:
         """When it came."""
         return f"Import of {instant(obj.created_at)}"
-
-    def crumbs(self, obj: SubscriptionImport) -> list[Link]:
-        """By its title, not by its ID."""
-        return [
-            Link("Imports", self.list_url()),
-            Link(self.object_title(obj), self.object_url(obj)),
-        ]
 
     @display(description="By", ordering="actor_name")
     def by(self, obj: SubscriptionImport) -> str:

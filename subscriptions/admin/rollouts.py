@@ -234,6 +234,7 @@ def _granted(result: RolloutResult, names: Mapping[str, str]) -> list[str]:
 class RolloutAdmin(ReadOnly, WorkspaceAdmin):
     """All rollouts, newest first."""
 
+    area = "Operations"
     pages = [RolloutPage, RolloutSheet, BeginMigration]
     list_display = ["version_column", "state", "moved", "failed", "created"]
     list_filter = ["status"]

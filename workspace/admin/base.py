@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
 from workspace import activity, actors, roles
@@ -31,6 +32,7 @@ from workspace.admin.pages import (
     SheetPage,
     bound,
     model_url,
+    way_in,
 )
 from workspace.models import User
 from workspace.models.activity import ActivityQuerySet
@@ -170,6 +172,7 @@ class WorkspaceAdmin(ModelAdmin):
     compressed_fields = True
     empty_value_display = "–"
 
+    area: ClassVar[str] = ""  # the group of the sidebar; without, it is called like the app
     pages: ClassVar[Sequence[type[ObjectPage]]] = ()
     details_label: ClassVar[str] = "Details"  # the tab of the form
     has_activity: ClassVar[bool] = True
@@ -200,9 +203,14 @@ class WorkspaceAdmin(ModelAdmin):
         """The states beside the heading."""
         return ()
 
+    def list_crumbs(self) -> list[Link]:
+        """The way to the list, as the sidebar has it."""
+        area = self.area or str(self.opts.app_config.verbose_name)
+        return way_in(area, Link(capfirst(self.opts.verbose_name_plural), self.list_url()))
+
     def crumbs(self, obj: Any) -> Sequence[Link]:
-        """The way to the object; without, by app, list and title."""
-        return ()
+        """The way to the object."""
+        return [*self.list_crumbs(), Link(self.object_title(obj), self.object_url(obj))]
 
     def complete(self, rows: Sequence[Any]) -> None:
         """Look up for these rows of the list at once what its columns show beside fields."""
@@ -284,9 +292,9 @@ class WorkspaceAdmin(ModelAdmin):
             "object_id": self.object_id(obj),
             "badges": self.badges(obj),
             "tabs": self.tabs(request, obj, current),
-            "buttons": [self._link(found, obj) for found in offered if found.is_primary],
-            "menu": self._edit_link(request, obj, current)
-            + [self._link(found, obj) for found in offered if not found.is_primary],
+            "buttons": self._edit_link(request, obj, current)
+            + [self._link(found, obj) for found in offered if found.is_primary],
+            "menu": [self._link(found, obj) for found in offered if not found.is_primary],
         }
 
     def tabs(self, request: HttpRequest, obj: Any, current: str) -> list[Link]:
@@ -307,7 +315,7 @@ class WorkspaceAdmin(ModelAdmin):
         form = "edit" if self._has_page("change") else "change"
         if current == form or not self.has_change_permission(request, obj):
             return []
-        return [Link("Edit", self.url_of(form, obj.pk), icon="edit")]
+        return [Link("Edit", self.url_of(form, obj.pk), icon="edit", is_primary=False)]
 
     def _offered(self, request: HttpRequest, obj: Any) -> list[Button]:
         user = _user(request)
@@ -378,6 +386,7 @@ class WorkspaceAdmin(ModelAdmin):
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
             # PostgreSQL cannot look for it, so no filter may get it.
             return HttpResponseRedirect(request.path)
+        request.crumbs = self.list_crumbs()  # type: ignore[attr-defined]  # for the header
         words = {
             "export_url": self.url_of("export"),
             "add_label": self.add_label or f"Add {self.opts.verbose_name}",

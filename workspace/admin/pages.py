@@ -60,6 +60,14 @@ class Link:
     icon: str = ""
     is_current: bool = False
     is_dangerous: bool = False
+    is_primary: bool = True  # among buttons: what the page is there for
+
+
+def way_in(area: str, *links: Link) -> list[Link]:
+    """The way through a group of the sidebar; a name that comes twice in a row is said once."""
+    if links[0].label == area:
+        return [*links]
+    return [Link(area, reverse("admin:index")), *links]
 
 
 class ObjectPage(UnfoldModelAdminViewMixin, TemplateView):
@@ -76,6 +84,7 @@ class ObjectPage(UnfoldModelAdminViewMixin, TemplateView):
     label: ClassVar[str] = ""  # of its tab; without, there is none
     permission: ClassVar[str] = ""  # without, whoever may view the model
     is_about_one: ClassVar[bool] = True  # or about the model as a whole
+    area: ClassVar[str] = ""  # the group of the sidebar in which it has a line of its own
 
     model_admin: "WorkspaceAdmin"
     object: Any
@@ -120,6 +129,12 @@ class ObjectPage(UnfoldModelAdminViewMixin, TemplateView):
                 return self.handle_no_permission()
         return super().dispatch(request, *args, **kwargs)
 
+    def crumbs(self) -> list[Link]:
+        """The way to a page that is about no object."""
+        if self.area:
+            return way_in(self.area, Link(self.title, self.request.path))
+        return self.model_admin.list_crumbs()
+
     def content(self) -> dict[str, Any]:
         """What the template shows, in finished values."""
         return {}
@@ -130,6 +145,8 @@ class ObjectPage(UnfoldModelAdminViewMixin, TemplateView):
         if self.object is not None:
             context["original"] = self.object
             context |= self.model_admin.object_context(self.request, self.object, self.name)
+        else:
+            self.request.crumbs = self.crumbs()  # type: ignore[attr-defined]  # for the header
         return context | self.content()
 
 

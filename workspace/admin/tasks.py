@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from unfold.decorators import display
 
-from workspace.admin.base import Badge, Link, ObjectPage, ReadOnly, WorkspaceAdmin
+from workspace.admin.base import Badge, ObjectPage, ReadOnly, WorkspaceAdmin
 from workspace.templatetags.stipend import instant
 
 LONGEST = 100
@@ -72,10 +72,6 @@ class TaskAdmin(ReadOnly, WorkspaceAdmin):
     def object_title(self, obj: Task) -> str:
         """What it is about, as its function is called."""
         return job_of(obj)
-
-    def crumbs(self, obj: Task) -> list[Link]:
-        """By what it is about, not by the name that its ticket was given."""
-        return [Link("Tasks", self.list_url()), Link(job_of(obj), self.object_url(obj))]
 
     def badges(self, obj: Task) -> list[Badge]:
         """Whether it was done."""

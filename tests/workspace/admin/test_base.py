@@ -26,6 +26,16 @@ class TestWorkspaceAdmin:
             ("Activity", False),
         ]
 
+    def test_offers_to_edit_beside_the_menu(self, administrator):
+        user = a_user(Role.READ_ONLY)
+
+        page = administrator.get(f"{USERS}{user.pk}/activity/")
+
+        assert [(link.label, link.is_primary) for link in page.context["buttons"]] == [
+            ("Edit", False)
+        ]
+        assert f'<a href="{USERS}{user.pk}/change/" class="cx-button">Edit</a>' in page.text
+
     def test_leaves_out_what_is_not_possible(self, administrator):
         user = a_user(Role.READ_ONLY, is_active=False)
 

@@ -12,6 +12,8 @@ EVERYBODY = [
     "Customers",
     "Activity",
 ]
+FROM_ELSEWHERE = {"Credits": "Credit types"}
+"""Lines that are called otherwise than what they list."""
 ADMINISTRATORS = ["API keys", "Users", "Tasks"]
 
 
@@ -40,3 +42,29 @@ class TestSidebar:
         assert (set(ADMINISTRATORS) & set(shown) == set()) == (role != Role.ADMINISTRATOR)
         for address in shown.values():
             assert visitor.get(address).status_code == 200, address
+
+    def test_is_where_the_head_of_each_page_says(self, administrator):
+        groups = administrator.get("/admin/").context["sidebar_navigation"]
+
+        for group in groups:
+            for line in group["items"]:
+                page = administrator.get(str(line["link"]))
+                name = FROM_ELSEWHERE.get(line["title"], line["title"])
+                way = [crumb.label for crumb in page.wsgi_request.crumbs]
+                assert way == ([name] if name == group["title"] else [group["title"], name])
+                assert active_lines(page) == [line["title"]]
+
+    def test_knows_where_an_import_of_the_catalog_belongs(self, administrator):
+        page = administrator.get("/admin/catalog/product/import/")
+
+        assert active_lines(page) == ["Catalog file"]
+
+
+def active_lines(page) -> list[str]:
+    """The lines of the sidebar that are marked as where one is."""
+    return [
+        line["title"]
+        for group in page.context["sidebar_navigation"]
+        for line in group["items"]
+        if line["active"]
+    ]
