@@ -24,10 +24,15 @@ def screen(title: str, icon: str, model: str) -> dict[str, Any]:
     }
 
 
+def name_of_page(request: HttpRequest) -> str:
+    """The name of its address, such as "catalog_plan_changelist"."""
+    match = request.resolver_match
+    return (match and match.url_name) or ""
+
+
 def is_about_customers(request: HttpRequest) -> bool:
     """Whether the page belongs to a customer; their credits have addresses of their own."""
-    match = request.resolver_match
-    name = (match and match.url_name) or ""
+    name = name_of_page(request)
     has_own_line = name.startswith(
         (
             "subscriptions_subscription_",
@@ -45,14 +50,12 @@ def is_about_customers(request: HttpRequest) -> bool:
 
 def is_about_catalog_file(request: HttpRequest) -> bool:
     """Whether the catalog comes or goes as a file; the addresses are those of products."""
-    match = request.resolver_match
-    return bool(match) and match.url_name in ("catalog_product_transfer", "catalog_product_import")
+    return name_of_page(request) in ("catalog_product_transfer", "catalog_product_import")
 
 
 def is_about_products(request: HttpRequest) -> bool:
     """Whether the page belongs to a product."""
-    match = request.resolver_match
-    is_theirs = ((match and match.url_name) or "").startswith("catalog_product_")
+    is_theirs = name_of_page(request).startswith("catalog_product_")
     return is_theirs and not is_about_catalog_file(request)
 
 

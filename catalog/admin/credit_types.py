@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from catalog import archiving, credit_types
 from catalog.admin.fields import Line, Metadata, Paragraph, an_id_field
-from catalog.admin.lists import ActiveFilter, code, names
+from catalog.admin.lists import ActiveFilter, code, names, updated
 from catalog.admin.rows import package_links
 from catalog.models import CreditType
 from workspace.actors import Actor
@@ -141,7 +141,7 @@ class CreditTypeAdmin(WorkspaceAdmin):
     """Product Catalog → Credits."""
 
     pages = [CreditTypePage, AddCreditType, EditCreditType]
-    list_display = ["name_column", "id_column", "units", "used_in", "status", "updated_at"]
+    list_display = ["name_column", "id_column", "units", "used_in", "status", updated]
     list_filter = [ActiveFilter]
     search_fields = ["name", "public_id", "description"]
     search_help_text = "Search by name or ID"

@@ -1,14 +1,17 @@
 """What the lists of the catalog share: filters, and columns that look alike."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
+from catalog.admin.rows import url_of
 from catalog.models import Package
 
 MOST_NAMES = 3
@@ -59,16 +62,27 @@ def code(text: str) -> SafeString:
     return format_html('<code class="cx-id">{}</code>', text)
 
 
+@display(description="Updated", ordering="updated_at")
+def updated(row: Any) -> datetime:
+    """When a row was changed last."""
+    changed: datetime = row.updated_at
+    return changed
+
+
 def names(packages: Sequence[Package]) -> SafeString | str:
-    """The names of packages in a list's cell: the first ones, and how many more."""
+    """Links to packages in a list's cell: the first ones, and how many more."""
     if not packages:
         return "–"
-    shown = ", ".join(package.name for package in packages[:MOST_NAMES])
+    shown = format_html_join(
+        ", ",
+        '<a class="cx-link" href="{}">{}</a>',
+        ((url_of(package), package.name) for package in packages[:MOST_NAMES]),
+    )
     more = len(packages) - MOST_NAMES
     if more <= 0:
-        return shown
+        return format_html("<span>{}</span>", shown)  # one thing, for lists that are cards
     return format_html(
-        '{} <span title="{}">+{}</span>',
+        '<span>{} <span title="{}">+{}</span></span>',
         shown,
         ", ".join(package.name for package in packages[MOST_NAMES:]),
         more,

@@ -31,7 +31,7 @@ from catalog.admin.entitlements import (
     MoveEntitlement,
     PickEntitlement,
 )
-from catalog.admin.lists import ActiveFilter, code
+from catalog.admin.lists import ActiveFilter, code, updated
 from catalog.admin.prices import (
     AddMapping,
     AddPrice,
@@ -269,7 +269,7 @@ class PackageAdmin(WorkspaceAdmin):
         "version",
         "state",
         "changes",
-        "updated_at",
+        updated,
     ]
     list_filter = [PackageStateFilter, ProductFilter]
     list_select_related = ["live", "draft", "product"]

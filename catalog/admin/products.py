@@ -11,7 +11,7 @@ from unfold.decorators import display
 
 from catalog import archiving, duplication, products
 from catalog.admin.fields import Line, Metadata, Paragraph, an_id_field, only_when
-from catalog.admin.lists import ActiveFilter, code
+from catalog.admin.lists import ActiveFilter, code, updated
 from catalog.admin.rows import package_rows
 from catalog.admin.transfer import ImportPage, TransferPage
 from catalog.models import BillingPeriod, Package, PackageKind, Product
@@ -286,7 +286,7 @@ class ProductAdmin(WorkspaceAdmin):
     """Product Catalog → Products."""
 
     pages = [ProductPage, AddProduct, EditProduct, EditJourney, TransferPage, ImportPage]
-    list_display = ["name", "id_column", "subscriptions", "status", "updated_at"]
+    list_display = ["name", "id_column", "subscriptions", "status", updated]
     list_filter = [ActiveFilter]
     search_fields = ["name", "public_id", "description"]
     search_help_text = "Search by name or ID"

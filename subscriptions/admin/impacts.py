@@ -184,7 +184,7 @@ class ImpactReportAdmin(ReadOnly, WorkspaceAdmin):
     """All previews, newest first."""
 
     pages = [ReportPage, ReportSheet, BeginPreview]
-    list_display = ["__str__", "subscriptions", "computed", "by"]
+    list_display = ["what", "subscriptions", "computed", "by"]
     list_select_related = ["version__package"]
     has_activity = False
     empty_title = "No previews yet"
@@ -199,6 +199,11 @@ class ImpactReportAdmin(ReadOnly, WorkspaceAdmin):
         """How far it is."""
         tone = "success" if obj.status == ImpactStatus.COMPLETED else "primary"
         return [Badge(ImpactStatus(obj.status).label, tone)]
+
+    @admin.display(description="Preview")
+    def what(self, obj: ImpactReport) -> str:
+        """Of which plan or add-on it is."""
+        return str(obj)
 
     @admin.display(description="Subscriptions")
     def subscriptions(self, obj: ImpactReport) -> str:

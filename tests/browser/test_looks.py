@@ -15,6 +15,16 @@ from tests.builders import a_customer, a_published_addon, a_published_plan
 from tests.workspace.builders import a_user
 from workspace.models import Role, User
 
+CUT_OFF = """
+    [...document.querySelectorAll("#result_list tbody :is(th, td)")]
+        .filter((cell) => cell.scrollHeight > cell.clientHeight)
+        .map((cell) => cell.outerHTML)
+"""
+CASE_OF_LABELS = """
+    (label) => [...new Set([...document.querySelectorAll(`[data-label="${label}"]`)].map(
+        (cell) => getComputedStyle(cell, "::before").textTransform
+    ))]
+"""
 OWN_ACCOUNT = {"password_change"}
 """What everybody may change."""
 
@@ -85,6 +95,33 @@ class TestScreens:
 
         assert len(pressable) > 40
         assert {address: names for address, names in pressable.items() if names} == {}
+
+
+@pytest.mark.parametrize("look", ["narrow"], indirect=True)
+class TestPhones:
+    def test_show_the_tab_that_is_open(self, page: Page, shop: Shop) -> None:
+        Person(page).sign_in()
+
+        page.goto(f"/admin/credits/pool/customers/{shop.customer.pk}/credits/")
+
+        expect(page.locator(".cx-tabs [aria-current]")).to_be_in_viewport(ratio=0.9)
+
+    def test_show_lists_as_cards_with_nothing_cut_off(self, page: Page, shop: Shop) -> None:
+        Person(page).sign_in()
+
+        page.goto("/admin/catalog/credittype/")
+
+        assert page.evaluate(CUT_OFF) == []
+        assert page.evaluate(CASE_OF_LABELS, "Used in") == ["none"]
+
+    def test_show_grants_as_cards(self, page: Page, shop: Shop) -> None:
+        Person(page).sign_in()
+
+        page.goto(f"/admin/credits/pool/customers/{shop.customer.pk}/credits/")
+
+        grants = page.locator(".cx-table[aria-label=Grants]")
+        expect(grants).to_contain_text("Order 4711")
+        assert grants.evaluate("(table) => table.scrollWidth <= table.clientWidth")
 
 
 class TestForms:

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from workspace import activity, sheets
 from workspace.admin.pages import ObjectPage
@@ -61,7 +62,7 @@ class ExportPage(ObjectPage):
 
     def _rows(self, columns: list[Any], rows: models.QuerySet[Any]) -> Iterator[list[str]]:
         admin: Any = self.model_admin
-        yield [str(label_for_field(column, admin.model, admin)) for column in columns]
+        yield [capfirst(str(label_for_field(column, admin.model, admin))) for column in columns]
         left = rows.iterator(AT_ONCE)
         while some := list(islice(left, AT_ONCE)):
             admin.complete(some)

@@ -120,9 +120,10 @@ def state_of(key: ApiKey) -> str:
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(WorkspaceAdmin):
-    list_display = ["name", "kind", "beginning", "created_at", "last_used_at", "state"]
+    list_display = ["name", "kind", "beginning", "created_at", "last_used", "state"]
     list_filter = ["kind", ("revoked_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "=lookup"]
+    search_help_text = "Search by name"
     fields = ["name", "kind", "scopes", "beginning", "created_at", "last_used_at", "ends_at"]
     fields += ["revoked_at"]
     pages = [NewKeyPage, RotatePage]
@@ -157,6 +158,10 @@ class ApiKeyAdmin(WorkspaceAdmin):
     @display(description="Key")
     def beginning(self, key: ApiKey) -> str:
         return f"stipend_{KIND_WORDS[KeyKind(key.kind)]}_{key.lookup}_…"
+
+    @display(description="Last used", ordering="last_used_at")
+    def last_used(self, key: ApiKey) -> datetime | None:
+        return key.last_used_at
 
     @display(description="Status", label=TONES)
     def state(self, key: ApiKey) -> str:

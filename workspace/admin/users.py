@@ -48,9 +48,10 @@ class UserAdmin(DjangoUserAdmin, WorkspaceAdmin):  # type: ignore[misc]
     add_form_template = None  # the same page as everywhere
     change_password_form = AdminPasswordChangeForm
 
-    list_display = ["username", "full_name", "email", "role_label", "state", "last_login"]
+    list_display = ["username", "full_name", "address", "role_label", "state", "last_seen"]
     list_filter = ["role", "is_active"]
     search_fields = ["username", "first_name", "last_name", "email"]
+    search_help_text = "Search by name or email"
     ordering = ["username"]
     filter_horizontal = ()
     fieldsets = [
@@ -87,8 +88,12 @@ class UserAdmin(DjangoUserAdmin, WorkspaceAdmin):  # type: ignore[misc]
         return [role] if obj.is_active else [role, Badge("Deactivated")]
 
     @display(description="Name")
-    def full_name(self, user: User) -> str:
-        return user.get_full_name()
+    def full_name(self, user: User) -> str | None:
+        return user.get_full_name() or None
+
+    @display(description="Email", ordering="email")
+    def address(self, user: User) -> str | None:
+        return user.email or None
 
     @display(description="Role", ordering="role")
     def role_label(self, user: User) -> str:
@@ -97,6 +102,10 @@ class UserAdmin(DjangoUserAdmin, WorkspaceAdmin):  # type: ignore[misc]
     @display(description="Status", ordering="is_active", label={"Active": "success"})
     def state(self, user: User) -> str:
         return "Active" if user.is_active else "Deactivated"
+
+    @display(description="Last login", ordering="last_login")
+    def last_seen(self, user: User) -> datetime | None:
+        return user.last_login
 
     @button(
         "Change role",

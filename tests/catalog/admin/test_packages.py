@@ -1,5 +1,8 @@
+import re
+
 import pytest
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from catalog import drafts, packages
 from catalog.models import Package
@@ -45,6 +48,18 @@ class TestPackageAdmin:
 
         assert list(administrator.get(PLANS).context["cl"].result_list) == [plan]
         assert list(administrator.get(ADDONS).context["cl"].result_list) == [addon]
+
+    def test_shows_a_dash_where_nothing_is_unpublished(self, administrator):
+        a_published_plan("Live")
+        opened(a_published_plan("Changed"))
+
+        def changes(name: str) -> str:
+            page = administrator.get(PLANS + f"?q={name}").text
+            [cell] = re.findall(r'<td[^>]*data-label="Changes">(.*?)</td>', page, re.DOTALL)
+            return strip_tags(cell).strip()
+
+        assert changes("Live") == "–"
+        assert changes("Changed") == "Unpublished changes"
 
     def test_filters_by_state_and_product(self, administrator):
         product = a_product(public_id="studio")

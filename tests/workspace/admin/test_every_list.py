@@ -91,6 +91,16 @@ class TestStrangeAddresses:
 
 
 @pytest.mark.usefixtures("shop")
+class TestColumns:
+    @pytest.mark.parametrize("name", LISTS)
+    def test_are_called_what_phones_can_show_as_it_is(self, administrator, name):
+        """Several words are shown in the letters they have; of one word phones see to it."""
+        columns = [header["text"] for header in _headers(administrator.get(reverse(name)))]
+
+        assert [text for text in columns if " " in text and not text[0].isupper()] == []
+
+
+@pytest.mark.usefixtures("shop")
 class TestExports:
     @pytest.mark.parametrize("name", LISTS)
     def test_hold_the_columns_of_the_list_and_are_remembered(self, administrator, name):
@@ -100,6 +110,7 @@ class TestExports:
         shown = administrator.get(reverse(name))
         columns = [header["text"].strip().lower() for header in _headers(shown)]
         assert [cell.lower() for cell in rows[0]] == columns
+        assert all(cell[:1].isupper() for cell in rows[0])
         entry = Activity.objects.get(event="list.exported")
         assert entry.actor_id == str(administrator.user.pk)
 
