@@ -56,8 +56,8 @@ class TermsForm(DraftForm):
     )
     behaviour = forms.ChoiceField(
         choices=Behaviour.choices,
-        help_text="While a customer has an add-on that overrides, the plan and the add-ons that "
-        "increment grant nothing of this credit type.",
+        help_text="While a customer has an add-on that overrides, what the plan and the add-ons "
+        "that increment include of this does not count.",
     )
     is_custom = forms.BooleanField(
         label="Custom", required=False, help_text="The value is set for each subscription."
