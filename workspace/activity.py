@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import product
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -9,6 +10,9 @@ from django.db import models
 from workspace.actors import Actor
 from workspace.models.activity import Activity, ActivityQuerySet
 from workspace.tracing import current_trace_id
+
+MOST_WORDS = 6
+"""In what an event is called."""
 
 
 def subject_of(subject: models.Model) -> tuple[str, str]:
@@ -78,3 +82,18 @@ def record_several(
 def for_subject(kind: str, public_id: str) -> ActivityQuerySet:
     """What happened to one object, newest first."""
     return Activity.objects.of_subject(kind, public_id).newest_first()
+
+
+def events_said(words: str) -> list[str]:
+    """The events that `words` may stand for: "Package draft opened", `package.draft_opened`.
+
+    The inverse of `Activity.words`; none for a single word, which names no event, or for many.
+    """
+    first, *others = words.lower().split()[: MOST_WORDS + 1] or [""]
+    if not 1 <= len(others) < MOST_WORDS:
+        return []
+    return [
+        first + "".join(mark + word for mark, word in zip(marks, others, strict=True))
+        for marks in product("._", repeat=len(others))
+        if "." in marks
+    ]

@@ -57,7 +57,7 @@ class ActivityAdmin(ReadOnly, WorkspaceAdmin):
     list_display = ["words", "time", "subject_kind", "subject_id", "actor_name", "customer"]
     list_filter = ["actor_kind"]
     search_fields = ["=event", "=subject_id", "=customer", "=trace_id"]
-    search_help_text = "An event such as package.published, object id, customer id or trace id"
+    search_help_text = "An event such as Package published, object id, customer id or trace id"
     ordering = ["-created_at", "-id"]
     sortable_by = ()
     paginator = InfinitePaginator  # nobody needs to know how many, and counting takes long
@@ -79,6 +79,15 @@ class ActivityAdmin(ReadOnly, WorkspaceAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Activity]:
         entries: QuerySet[Activity] = visible_activity(request)
         return entries
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Activity], search_term: str
+    ) -> tuple[QuerySet[Activity], bool]:
+        """Also events by the words in which they are listed."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if said := activity.events_said(search_term):
+            found = found | queryset.filter(event__in=said)
+        return found, may_repeat
 
     @display(description="Event", ordering="event")
     def words(self, entry: Activity) -> str:

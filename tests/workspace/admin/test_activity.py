@@ -51,6 +51,17 @@ class TestActivityAdmin:
             assert b"Plan updated" in administrator.get(LIST, {"q": word}).content
         assert administrator.get(LIST, {"q": "pr"}).context["cl"].result_list.count() == 0
 
+    def test_finds_events_by_the_words_in_which_they_are_listed(self, administrator):
+        events = ["package.draft_opened", "credit_grant.balance.low", "credit_type.created"]
+        for event in events:
+            activity.record(event, subject=("plan", "pro"), actor=SYSTEM, now=NOW)
+
+        for entry in Activity.objects.all():
+            found = administrator.get(LIST, {"q": entry.words}).context["cl"].result_list
+            assert [each.event for each in found] == [entry.event]
+        for typed in ("nothing like this", "package", "many " * 50):
+            assert not administrator.get(LIST, {"q": typed}).context["cl"].result_list
+
     def test_counts_nothing(self, entry, administrator, django_assert_num_queries):
         with django_assert_num_queries(3):  # session, person, rows
             administrator.get(LIST)
