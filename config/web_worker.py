@@ -6,7 +6,7 @@ They refuse in JSON, wait for nobody without end, and stop without cutting anybo
 import contextlib
 import json
 import time
-from socket import SHUT_RD, socket
+from socket import SHUT_RD, SHUT_WR, socket
 from typing import Any
 
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
@@ -22,6 +22,8 @@ REFUSALS: dict[type[Exception], tuple[int, str, str]] = {
     LimitRequestHeaders: (431, "Request Header Fields Too Large", "The headers are too large."),
     ParseException: (400, "Bad Request", "This request is not HTTP."),
 }
+
+LEAVE_SECONDS = 0.5  # an answer has long arrived by then
 
 
 class PatientUnreader(SocketUnreader):
@@ -51,12 +53,27 @@ class PatientUnreader(SocketUnreader):
         try:
             received: bytes = super().chunk(size_hint)
         except TimeoutError as error:
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(SHUT_RD)  # or closing it would wait for the client once more
             raise NoMoreData(b"") from error
         finally:
             self.sock.settimeout(before)
         return received
+
+
+def take_leave(sock: socket) -> None:
+    """Let the last answer arrive, so that nothing is left to wait for when `sock` is closed.
+
+    gunicorn waits in the one thread that looks after all connections, and for 2 seconds if the
+    client does not close its end: a few who stay would hold up everybody (F21).
+    """
+    ends_at = time.monotonic() + LEAVE_SECONDS
+    with contextlib.suppress(OSError):
+        sock.shutdown(SHUT_WR)
+        while (left := ends_at - time.monotonic()) > 0:
+            sock.settimeout(left)
+            if not sock.recv(65536):
+                break
+    with contextlib.suppress(OSError):
+        sock.shutdown(SHUT_RD)
 
 
 class WebWorker(ThreadWorker):
@@ -72,6 +89,13 @@ class WebWorker(ThreadWorker):
                 conn.parser.unreader = PatientUnreader(conn.sock, self.patience)
             conn.parser.unreader.ends_at = None
         super().enqueue_req(conn)
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer a request, in a thread of its own; false if it was the connection's last."""
+        goes_on = super().handle(conn)
+        if not goes_on and not self.cfg.is_ssl:
+            take_leave(conn.sock)
+        return goes_on
 
     def handle_error(self, req: Any, client: socket, addr: Any, exc: Exception) -> None:
         """Refuse what never reaches an application in the shape of all refusals (X7)."""

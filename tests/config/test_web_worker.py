@@ -144,16 +144,32 @@ class TestWebWorker:
         assert connection.parser.unreader.ends_at is None
 
 
-class TestPatientUnreader:
-    @pytest.fixture
-    def server(self) -> Iterator[Server]:
-        """Of one thread, which waits for nobody long."""
-        impatient = ("--worker-class", "tests.config.quick.Impatient")
-        started = Server(*impatient, "--workers", "1", "--threads", "1")
-        yield started
-        started.process.kill()
-        started.process.wait()
+@pytest.fixture
+def narrow_server() -> Iterator[Server]:
+    """Of one thread, which waits for nobody long."""
+    impatient = ("--worker-class", "tests.config.quick.Impatient")
+    started = Server(*impatient, "--workers", "1", "--threads", "1")
+    yield started
+    started.process.kill()
+    started.process.wait()
 
+
+class TestTakeLeave:
+    def test_holds_nobody_up_for_those_who_stay(self, narrow_server):
+        """F21: gunicorn would wait for each of them, and answer nobody for 12 seconds."""
+        with contextlib.ExitStack() as open_ends:
+            staying = [open_ends.enter_context(narrow_server.connected()) for _ in range(6)]
+            for each in staying:
+                each.sendall(b"nonsense\r\n\r\n")
+
+            heads = [read(each)[0] for each in staying]
+            answer = narrow_server.ask(HELLO)[1]
+
+        assert all(head.startswith(b"HTTP/1.1 400 ") for head in heads)
+        assert answer == b"hello"
+
+
+class TestPatientUnreader:
     @pytest.mark.parametrize(
         "half",
         [
@@ -163,10 +179,10 @@ class TestPatientUnreader:
         ],
         ids=["head", "body", "chunk"],
     )
-    def test_lets_nobody_keep_a_thread_who_sends_half_a_request(self, server, half):
+    def test_lets_nobody_keep_a_thread_who_sends_half_a_request(self, narrow_server, half):
         """F21."""
-        with server.connected() as slow:
+        with narrow_server.connected() as slow:
             slow.sendall(half)
 
-            assert server.ask(HELLO)[1] == b"hello"
+            assert narrow_server.ask(HELLO)[1] == b"hello"
             assert slow.recv(100) == b""
