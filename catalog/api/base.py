@@ -109,6 +109,14 @@ def in_path(
     return found
 
 
+def settle_limit(terms: dict[str, Any]) -> None:
+    """Let a limit end unlimited use, and the other way round, unless both are said."""
+    if terms.get("usage_limit") is not None:
+        terms.setdefault("has_unlimited_usage", False)
+    elif terms.get("has_unlimited_usage"):
+        terms.setdefault("usage_limit", None)
+
+
 def named_features(ids: Sequence[str], *, field: str) -> dict[str, Feature]:
     """The features that a body names, by id.
 

@@ -13,8 +13,14 @@ from typing import Annotated, Any, TypedDict, cast
 from rest_framework import serializers
 
 from catalog.api.amounts import AmountField
-from catalog.api.base import Flag, Whole, named_credit_types, named_features
-from catalog.api.resets import MonthlyReset, WeeklyReset, YearlyReset
+from catalog.api.base import Flag, Whole, named_credit_types, named_features, settle_limit
+from catalog.api.resets import (
+    CONFIGURATIONS,
+    MonthlyReset,
+    WeeklyReset,
+    YearlyReset,
+    configuration_for,
+)
 from catalog.checking import InvalidField
 from catalog.entitlements import FeatureTerms, NewFeature
 from catalog.models import (
@@ -175,13 +181,10 @@ def wanted_entitlements(body: Mapping[str, Any]) -> list[NewFeature]:
 
 
 def _included_terms(body: Mapping[str, Any]) -> FeatureTerms:
-    """A limit ends unlimited use, and the other way round, unless both are said."""
+    """The limit, and when use starts again."""
     said = ("has_soft_limit", "has_unlimited_usage", "usage_limit")
     terms: Any = {name: body[name] for name in said if name in body}
-    if "usage_limit" in terms:
-        terms.setdefault("has_unlimited_usage", False)
-    elif terms.get("has_unlimited_usage"):
-        terms["usage_limit"] = None
+    settle_limit(terms)
     if "reset_period" in body:
         terms |= _reset(body)
     return cast(FeatureTerms, terms)
@@ -252,16 +255,14 @@ def _check_rate_alone(period: Mapping[str, Any], *, is_overage: bool) -> None:
 def _reset(model: Mapping[str, Any]) -> dict[str, Any]:
     """When use starts again from zero; a configuration belongs to its period."""
     period = model.get("reset_period", "")
-    word = {"MONTH": "monthly", "WEEK": "weekly", "YEAR": "yearly"}.get(period, "")
-    for other in ("monthly", "weekly", "yearly"):
-        if other != word and f"{other}_reset_period_configuration" in model:
+    for other, name in CONFIGURATIONS.items():
+        if other != period and name in model:
+            word = name.partition("_")[0]
             raise InvalidField(
-                f"The {other} reset configuration needs the reset period that it is for.",
+                f"The {word} reset configuration needs the reset period that it is for.",
                 field="charges",
             )
-    chosen = model.get(f"{word}_reset_period_configuration")
-    configuration = chosen and {"accordingTo": chosen["according_to"]}
-    return {"reset_period": period, "reset_configuration": configuration}
+    return {"reset_period": period, "reset_configuration": configuration_for(period, model)}
 
 
 def _mappings(models: Sequence[Mapping[str, Any]], finder: _Finder) -> list[NewMapping]:

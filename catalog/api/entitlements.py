@@ -19,9 +19,17 @@ from catalog.api.base import (
     Whole,
     named_credit_types,
     named_features,
+    settle_limit,
 )
 from catalog.api.packages import PackageView
-from catalog.api.resets import MonthlyReset, ResetShape, WeeklyReset, YearlyReset
+from catalog.api.resets import (
+    CONFIGURATIONS,
+    MonthlyReset,
+    ResetShape,
+    WeeklyReset,
+    YearlyReset,
+    configuration_for,
+)
 from catalog.entitlements import Entitlement, NewCredits, NewFeature, NotIncluded
 from catalog.models import (
     Behaviour,
@@ -371,20 +379,11 @@ def _credit_terms(body: dict[str, Any]) -> Any:
 
 
 def _feature_terms(body: dict[str, Any]) -> Any:
-    """Terms of a feature in the words of the verbs.
-
-    A limit ends unlimited use, and the other way round, unless both are said.
-    """
+    """Terms of a feature in the words of the verbs."""
     terms = dict(body)
-    if terms.get("usage_limit") is not None:
-        terms.setdefault("has_unlimited_usage", False)
-    elif terms.get("has_unlimited_usage"):
-        terms.setdefault("usage_limit", None)
-    configurations = {
-        period: terms.pop(f"{word}_reset_period_configuration", None)
-        for period, word in (("MONTH", "monthly"), ("WEEK", "weekly"), ("YEAR", "yearly"))
-    }
+    settle_limit(terms)
+    for name in CONFIGURATIONS.values():
+        terms.pop(name, None)
     if "reset_period" in terms:
-        chosen = configurations.get(terms["reset_period"])
-        terms["reset_configuration"] = chosen and {"accordingTo": chosen["according_to"]}
+        terms["reset_configuration"] = configuration_for(terms["reset_period"], body)
     return terms

@@ -1,5 +1,6 @@
 """From when the periods of a feature's use are counted, as callers say it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
 
 from rest_framework import serializers
@@ -13,6 +14,18 @@ YEARLY, MONTHLY, WEEKLY = (
     tuple(COUNTED_FROM[period])
     for period in (ResetPeriod.YEAR, ResetPeriod.MONTH, ResetPeriod.WEEK)
 )
+CONFIGURATIONS: Mapping[str, str] = {
+    ResetPeriod.MONTH: "monthly_reset_period_configuration",
+    ResetPeriod.WEEK: "weekly_reset_period_configuration",
+    ResetPeriod.YEAR: "yearly_reset_period_configuration",
+}
+"""Where a body says it, by the period that it is for."""
+
+
+def configuration_for(period: str, body: Mapping[str, Any]) -> dict[str, str] | None:
+    """What a body says for this period, as it is stored."""
+    said = body.get(CONFIGURATIONS.get(period, ""))
+    return {"accordingTo": said["according_to"]} if said else None
 
 
 class YearlyReset(CamelMixin, serializers.Serializer[Any]):

@@ -130,7 +130,7 @@ class ReportPage(ObjectPage):
     def content(self) -> dict[str, Any]:
         """Figures, and a page of rows; a constant number of queries."""
         report = self.object
-        counts = dict(report.rows.values_list("outcome").annotate(number=Count("pk")))
+        counts = _counts(report)
         names = names_of_credit_types(report.granted)
         rows = filtered(report, self.request)
         try:
@@ -279,8 +279,13 @@ def _named(rows: QuerySet[ImpactRow]) -> QuerySet[ImpactRow]:
     return rows.select_related("subscription__customer")
 
 
+def _counts(report: ImpactReport) -> dict[str, int]:
+    """How many subscriptions have each outcome."""
+    return dict(report.rows.values_list("outcome").annotate(number=Count("pk")))
+
+
 def _counted(report: ImpactReport) -> str:
-    counts = dict(report.rows.values_list("outcome").annotate(number=Count("pk")))
+    counts = _counts(report)
     parts = (
         f"{in_digits(counts[each])} {each.label.lower()}"
         for each in ImpactOutcome

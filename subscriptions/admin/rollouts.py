@@ -210,7 +210,7 @@ class RolloutSheet(SheetPage):
         yield "Subscription", "Customer", "Result", "Granted", "Remark", "Time"
         results = self.object.results.select_related("subscription__customer").order_by("pk")
         for result in results.iterator():
-            granted = [f"{amount} {name}" for name, amount in result.granted.items()]
+            granted = [f"{amount} {credit_type}" for credit_type, amount in result.granted.items()]
             changed = ["Changed since the review"] * result.changed_since_review
             yield (
                 result.subscription.public_id,
