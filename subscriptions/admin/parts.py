@@ -40,7 +40,12 @@ class PartsForm(DialogForm):
         return self.initial.get(name, field.initial if field is not None else None)
 
     def grow(self, name: str, field: forms.Field) -> None:
-        """Add an input, dressed like the others."""
+        """Add an input, dressed like the others.
+
+        What stood in it before another choice, and is not offered any more, is forgotten.
+        """
+        if isinstance(field, forms.ChoiceField) and not field.valid_value(self.initial.get(name)):
+            self.initial.pop(name, None)
         self.fields[name] = field
         dress(field.widget)
 

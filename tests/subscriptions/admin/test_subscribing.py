@@ -75,6 +75,18 @@ class TestSummary:
     def summary(self, visitor, customer, form):
         return visitor.post(address(customer), form | {"refresh": "1"}).context["summary"]
 
+    def test_forgets_what_another_plan_does_not_offer(self, support, studio, acme):
+        tried = {"trial_length": 14, "trial_unit": "DAY", "trial_end": TrialEnd.CONVERT_TO_PAID}
+        with_trial = a_published_plan("Trial", product=studio.product, **tried)
+        yearly = a_published_plan("Annual", product=studio.product, monthly=None, yearly=490)
+        form = studio.form(billing_period="MONTHLY")
+
+        first = self.summary(support, acme, form | {"plan": str(with_trial.pk), "trial": "plan"})
+        then = self.summary(support, acme, form | {"plan": str(yearly.pk), "trial": "plan"})
+
+        assert (first.problem, then.problem) == ("", "")
+        assert [price.value for price in then.prices] == ["490 USD / year"]
+
     def test_says_what_will_be_granted(self, support, studio, acme):
         """R15: 50,000 + 10,000 × 3."""
         form = studio.form(**{f"addon_{studio.extra.pk}": "3"})

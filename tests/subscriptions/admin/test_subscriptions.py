@@ -131,6 +131,19 @@ class TestUpdate:
         assert answer.context["summary"].credits[0].value == "100,000 credits / month"
         assert subscription.addons.get().quantity == 3
 
+    def test_sums_up_a_plan_that_is_not_sold_by_the_present_period(
+        self, support, studio, subscription
+    ):
+        yearly = a_published_plan("Annual", product=studio.product, monthly=None, yearly=490)
+
+        answer = support.post(
+            page_of(subscription, "update"),
+            {"refresh": "1", "plan": str(yearly.pk), "billing_period": "MONTHLY"},
+        )
+
+        assert answer.context["summary"].problem == ""
+        assert answer.context["summary"].prices[0].value == "490 USD / year"
+
     def test_keeps_values_it_does_not_ask_for(self, support, studio):
         seats, rooms = a_feature("Seats"), a_feature("Rooms")
         plan = a_published_plan(
