@@ -67,8 +67,7 @@ def _run(name: str, opened: databases.Databases, table: Table, options: argparse
     match name:
         case "consume":
             of_batches = options.seconds or (10 if full else 1)
-            sizes = consume.Sizes(pools, seconds, of_batches, rounds)
-            consume.measure(opened, table, sizes)
+            consume.measure(opened, table, consume.Sizes(pools, seconds, of_batches, rounds))
         case "reset":
             due = options.due or ([10_000, 100_000] if full else [2_000, 10_000])
             reset.measure(opened, table, reset.Sizes(due, rounds))
@@ -84,8 +83,7 @@ def _run(name: str, opened: databases.Databases, table: Table, options: argparse
         case "catalog":
             subscriptions = options.pools or (100_000 if full else 2_000)
             packages, versions = (200, 50) if full else (20, 10)
-            sizes = catalog.Sizes(subscriptions, packages, versions, rounds)
-            catalog.measure(opened, table, sizes)
+            catalog.measure(opened, table, catalog.Sizes(subscriptions, packages, versions, rounds))
 
 
 if __name__ == "__main__":

@@ -116,6 +116,7 @@ def copy_package(
 
     Copies are numbered from `first` on.
     """
+    assert package.live_id is not None, "it is published"
     original = PackageVersion.objects.get(pk=package.live_id)
     parts: list[models.Model] = [*original.credit_entitlements.all(), *original.charges.all()]
     rows = Package.objects.bulk_create(
