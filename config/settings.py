@@ -165,7 +165,12 @@ else:
 database["OPTIONS"] = options | database.get("OPTIONS", {})
 DATABASES = {"default": database}
 
-CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+cache = env.cache("CACHE_URL", default="locmemcache://")
+if cache["BACKEND"].endswith("RedisCache"):
+    # Requests are counted there, and go on uncounted rather than wait for it.
+    patience = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
+    cache["OPTIONS"] = patience | cache.get("OPTIONS", {})
+CACHES = {"default": cache}
 
 # Jobs: the database is the queue. `workspace.worker` says why the scheduler is off.
 

@@ -141,6 +141,14 @@ class TestDatabase:
         assert "'connect_timeout': 5" in options
 
 
+class TestCache:
+    def test_lets_nobody_wait_who_could_go_on_without(self) -> None:
+        """F15."""
+        [caches] = read(SAFE | {"CACHE_URL": "redis://cache.example:6379/0"}, "CACHES")
+
+        assert "'OPTIONS': {'socket_timeout': 0.2, 'socket_connect_timeout': 0.2}" in caches
+
+
 class TestProduction:
     def test_sends_cookies_only_to_this_host_and_only_encrypted(self) -> None:
         assert read(

@@ -18,6 +18,9 @@ from workspace.keys import KnownKey
 logger = logging.getLogger(__name__)
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+PAUSE = 10  # seconds in which a cache that did not answer is left alone
+
+_left_alone = {"until": 0.0}
 
 
 def is_on() -> bool:
@@ -31,13 +34,17 @@ def wait_after(what: str) -> float | None:
         return None
     limit, period = settings.STIPEND_RATE_LIMIT.split("/")
     seconds = SECONDS[period]
-    window, passed = divmod(time.time(), seconds)
+    now = time.time()
+    if now < _left_alone["until"] <= now + PAUSE:
+        return None
+    window, passed = divmod(now, seconds)
     counter = f"rate:{what}:{window:.0f}"
     try:
         cache.add(counter, 0, timeout=seconds)
         return None if cache.incr(counter) <= int(limit) else seconds - passed
-    except Exception:
-        logger.warning("The cache does not answer; requests are not counted.")
+    except Exception as error:
+        _left_alone["until"] = now + PAUSE
+        logger.warning("The cache does not answer; requests are not counted: %r", error)
         return None
 
 
