@@ -1,5 +1,6 @@
 """Cards of the home page: whether time is written down, who runs out, and what moved today."""
 
+import contextlib
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -128,12 +129,18 @@ def moved_today(now: datetime, group: str) -> QuerySet[Any, dict[str, Any]]:
 
 
 def _remembered(name: str, look: Any) -> tuple[Any, datetime]:
-    """A figure and of when it is; looked for again when it is too old."""
+    """A figure and of when it is; looked for again when it is too old.
+
+    Without a cache it is looked for every time (F15).
+    """
     key = f"credits.home.{name}"
-    found = cache.get(key)
+    found = None
+    with contextlib.suppress(Exception):
+        found = cache.get(key)
     if found is None:
         now = timezone.now()
         found = (look(now), now)
-        cache.set(key, found, REMEMBERED.total_seconds())
+        with contextlib.suppress(Exception):
+            cache.set(key, found, REMEMBERED.total_seconds())
     value, at = found
     return value, at

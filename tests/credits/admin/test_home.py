@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
 from django_q.models import Task
 
 from tests.builders import a_customer
@@ -36,6 +37,17 @@ class TestCards:
             "Low balances": "None",
             "Used today": "Nothing",
         }
+
+    @pytest.mark.parametrize("what", ["get", "set"])
+    def test_need_no_cache(self, visit, monkeypatch, what):
+        """F15."""
+
+        def fail(*args: object, **kwargs: object) -> None:
+            raise ConnectionError
+
+        monkeypatch.setattr(LocMemCache, what, fail)
+
+        assert cards(visit(Role.ADMINISTRATOR))["Used today"].value == "Nothing"
 
     def test_lead_to_lists_of_exactly_those(self, reader, clock):
         owes = a_pool(a_customer("Owes"))
