@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
 
-from django.db import IntegrityError, transaction
-
 from workspace import activity
 from workspace.actors import Actor
 from workspace.acts import act
@@ -88,30 +86,23 @@ def connect(
     """
     validate_public_id(destination_id, field="destinationId")
     models = _known_models(enabled_models)
-    known = ExportDestination.objects.filter(public_id=destination_id).first()
-    if known is not None:
-        if known.type != type or (models is not None and known.enabled_models != models):
-            raise DestinationDiffers(
-                f"The destination {destination_id} is known already, with another type or other "
-                "models. Update it, or remove it first.",
-                field="destinationId",
-            )
-        return known
-    if ExportDestination.objects.count() >= MOST_DESTINATIONS:
-        raise TooManyDestinations("There are too many destinations. Remove one first.")
-    destination = ExportDestination(
-        public_id=destination_id, type=type, enabled_models=models, created_at=now, updated_at=now
-    )
-    try:
-        with transaction.atomic():
-            destination.save(force_insert=True)
-    except IntegrityError as error:
+    rows = ExportDestination.objects
+    destination, is_new = rows.filter(public_id=destination_id).first(), False
+    if destination is None:
+        if rows.count() >= MOST_DESTINATIONS:
+            raise TooManyDestinations("There are too many destinations. Remove one first.")
+        fields = {"type": type, "enabled_models": models, "created_at": now, "updated_at": now}
+        # Somebody else may connect it in the same moment.
+        destination, is_new = rows.get_or_create(public_id=destination_id, defaults=fields)
+    if is_new:
+        payload = {"type": type, "models": models}
+        _record("export_destination.connected", destination, payload, actor, now)
+    elif destination.type != type or models not in (None, destination.enabled_models):
         raise DestinationDiffers(
-            "Somebody connected this destination in the same moment.", field="destinationId"
-        ) from error
-    _record(
-        "export_destination.connected", destination, {"type": type, "models": models}, actor, now
-    )
+            f"The destination {destination_id} is known already, with another type or other "
+            "models. Update it, or remove it first.",
+            field="destinationId",
+        )
     return destination
 
 

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db.models import QuerySet
 
 from workspace import activity, data_export
 from workspace.actors import SYSTEM
@@ -53,6 +54,16 @@ class TestConnect:
         connect()
 
         assert ExportDestination.objects.count() == 1
+        assert events_of("dwh") == ["export_destination.connected"]
+
+    def test_is_harmless_when_somebody_does_so_in_the_same_moment(self, monkeypatch):
+        first = connect()
+        monkeypatch.setattr(QuerySet, "first", lambda rows: None)
+
+        assert connect() == first
+        with pytest.raises(DestinationDiffers):
+            connect(type="bigquery")
+
         assert events_of("dwh") == ["export_destination.connected"]
 
     @pytest.mark.parametrize("other", [{"type": "bigquery"}, {"enabled_models": ["usage"]}])
