@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
-from workspace.errors import BadInput, Conflict, DomainError
+from workspace.errors import BadInput, Busy, Conflict, DomainError
 from workspace.ids import PublicIdField
 from workspace.text import validate_text
 
@@ -21,6 +21,10 @@ class InvalidField(BadInput):
 
 class IdTaken(Conflict):
     """Another object of the kind has this ID (R1)."""
+
+
+class CreatedMeanwhile(Busy):
+    """Somebody else created it in the same moment; the same request will find it there."""
 
 
 def clean_text(text: str) -> str:

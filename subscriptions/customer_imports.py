@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from catalog.checking import IdTaken, InvalidField, changed_fields, check
+from catalog.checking import CreatedMeanwhile, InvalidField, changed_fields, check
 from subscriptions import customers, payment_methods, searching
 from subscriptions.models import Customer, CustomerIntegration, Vendor
 from workspace.actors import Actor
@@ -51,7 +51,7 @@ def bring_in(
 
     Raises:
         InvalidCustomers: a customer comes twice, or has a field that fits nowhere.
-        IdTaken: somebody else created one of them in the same moment; send it again.
+        CreatedMeanwhile: somebody else created one of them in the same moment.
     """
     _refuse_twins(arrivals)
     known = _lock([arrival.public_id for arrival in arrivals])
@@ -139,7 +139,7 @@ def _insert(created: Sequence[Customer]) -> None:
         with transaction.atomic():
             Customer.objects.bulk_create(created)
     except IntegrityError as error:
-        raise IdTaken(
+        raise CreatedMeanwhile(
             "Somebody created one of these customers in the same moment. Import them again.",
             field="customers",
         ) from error

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catalog.checking import InvalidField, changed_fields, clean_metadata, store_new
+from catalog.checking import (
+    CreatedMeanwhile,
+    IdTaken,
+    InvalidField,
+    changed_fields,
+    clean_metadata,
+    store_new,
+)
 from subscriptions import customers
 from subscriptions.models import Customer, Entity, EntityType
 from workspace import activity
@@ -49,7 +56,7 @@ def define_types(*, types: Sequence[TypeTerms], actor: Actor, now: datetime) -> 
 
     Raises:
         InvalidEntities: a type comes twice, or has a name that fits nowhere.
-        IdTaken: somebody else created one in the same moment.
+        CreatedMeanwhile: somebody else created one in the same moment.
     """
     ids = [terms.public_id for terms in types]
     _refuse_twins(ids, field="types")
@@ -141,10 +148,12 @@ def _store_type(
     row: EntityType | None, terms: TypeTerms, fields: dict[str, Any], actor: Actor, now: datetime
 ) -> EntityType:
     if row is None:
-        row = store_new(
-            EntityType(public_id=terms.public_id, created_at=now, updated_at=now, **fields),
-            taken="Somebody created one of these types in the same moment. Send them again.",
-        )
+        taken = "Somebody created one of these types in the same moment. Send them again."
+        row = EntityType(public_id=terms.public_id, created_at=now, updated_at=now, **fields)
+        try:
+            store_new(row, taken=taken)
+        except IdTaken as error:
+            raise CreatedMeanwhile(taken, field="types") from error
         activity.record("entity_type.created", subject=row, actor=actor, now=now, payload=fields)
     elif changed := changed_fields(row, fields):
         row.updated_at = now

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from catalog.checking import CreatedMeanwhile
 from subscriptions import customer_imports
 from subscriptions.customer_imports import Arrival, InvalidCustomers
 from subscriptions.customers import Link
@@ -106,6 +107,15 @@ class TestBringIn:
         assert refusal.value.rows[2].startswith("email: ")
         assert Customer.objects.get().name == "Old"
         assert Activity.objects.count() == 1
+
+    def test_may_be_tried_again_when_somebody_else_creates_them_in_the_same_moment(
+        self, monkeypatch
+    ):
+        a_customer(public_id="acme")
+        monkeypatch.setattr(customer_imports, "_lock", lambda public_ids: {})
+
+        with pytest.raises(CreatedMeanwhile):
+            bring_in(an_arrival("acme"))
 
     def test_refuses_a_customer_who_comes_twice(self):
         with pytest.raises(InvalidCustomers) as refusal:

@@ -1,7 +1,9 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import QuerySet
 
+from catalog.checking import CreatedMeanwhile
 from subscriptions import entities
 from subscriptions.customers import UnknownCustomer
 from subscriptions.entities import EntityTerms, InvalidEntities, TypeTerms, UnknownEntity
@@ -65,6 +67,17 @@ class TestDefineTypes:
 
         assert list(refusal.value.rows) == [1]
         assert not EntityType.objects.exists()
+
+    def test_may_be_tried_again_when_somebody_else_creates_one_in_the_same_moment(
+        self, monkeypatch
+    ):
+        an_entity_type("team")
+        monkeypatch.setattr(QuerySet, "select_for_update", QuerySet.none)
+
+        with pytest.raises(CreatedMeanwhile):
+            define(TypeTerms("team", "Crew", ["crewId"]))
+
+        assert EntityType.objects.get().name != "Crew"
 
 
 class TestPut:
