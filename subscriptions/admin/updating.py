@@ -1,6 +1,6 @@
 """Update a subscription: plan, add-ons, values, and when; with what it does to balances."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,13 +38,13 @@ class UpdateForm(PartsForm):
         super().__init__(*args, **kwargs)
         subscription: Subscription = self.subject
         attached = SubscriptionAddon.objects.filter(subscription=subscription)
-        quantities = {row.addon.public_id: row.quantity for row in attached.select_related("addon")}
-        self.quantities = quantities
+        self.held = list(attached.select_related("addon", "version"))
         self.kept = choices.values_of(subscription)
         self.plans = self._grow_plan(subscription)
         self.plan = self.plans.get(str(self.raw("plan") or ""), subscription.plan)
         self.version = self._version(subscription)
         period = self._grow_period(subscription)
+        quantities = {row.addon.public_id: row.quantity for row in self.held}
         self.grow_addons(self.version, period, quantities)
         self.grow_values(self.version, {value.target: value for value in self.kept})
         self._grow_when(subscription)
@@ -187,7 +187,7 @@ class UpdatePage(LiveDialogPage):
         return Summary(
             facts=[
                 *_facts(self.object, preview, self.now),
-                *_quantities(form.quantities, preview.addons),
+                *_quantities(form.held, preview.addons),
             ],
             prices=words.price_lines(
                 preview.subscription.prices,
@@ -243,14 +243,16 @@ def _facts(subscription: Subscription, preview: Preview, now: datetime) -> list[
 
 
 def _quantities(
-    before: Mapping[str, int], addons: Sequence[SubscriptionAddon]
+    held: Sequence[SubscriptionAddon], kept: Sequence[SubscriptionAddon]
 ) -> list[tuple[str, str]]:
-    """The add-ons of which there will be more or fewer: ("Extra API Credits", "3 → 5")."""
-    after = {row.addon.public_id: (row.version.name, row.quantity) for row in addons}
+    """The add-ons of which there will be more, fewer or none: ("Extra API Credits", "3 → 5")."""
+    names = {row.addon_id: row.version.name for row in (*held, *kept)}
+    before = {row.addon_id: row.quantity for row in held}
+    after = {row.addon_id: row.quantity for row in kept}
     return [
-        (name, f"{before.get(public_id, 0):,} → {quantity:,}")
-        for public_id, (name, quantity) in after.items()
-        if quantity != before.get(public_id, 0)
+        (name, f"{before.get(addon_id, 0):,} → {after.get(addon_id, 0):,}")
+        for addon_id, name in names.items()
+        if before.get(addon_id, 0) != after.get(addon_id, 0)
     ]
 
 

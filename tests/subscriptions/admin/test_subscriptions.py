@@ -143,6 +143,8 @@ class TestUpdate:
 
         assert answer.context["summary"].problem == ""
         assert answer.context["summary"].prices[0].value == "490 USD / year"
+        # Annual has no add-ons, so the change ends those there are.
+        assert ("Extra API Credits", "3 → 0") in answer.context["summary"].facts
 
     def test_keeps_values_it_does_not_ask_for(self, support, studio):
         seats, rooms = a_feature("Seats"), a_feature("Rooms")
