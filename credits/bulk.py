@@ -7,7 +7,7 @@ goes together does so for a batch of rows.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +17,9 @@ from typing import TypeVar
 from django.db import connection
 from django.db.models import F
 
-from credits.bulk_deeds import DEEDS, Deed, NothingFits, Plan, Result
+from credits.bulk_deeds import Deed, NothingFits, Plan, Result
+from credits.bulk_grants import Extending, Granting, Revoking
+from credits.bulk_subscriptions import ChangingAddon, Migrating
 from credits.models import BulkOutcome, BulkRow, BulkRun, BulkStatus
 from credits.models.bulk import UNFINISHED, WORKING
 from workspace import activity, runs
@@ -35,6 +37,9 @@ LONGEST_REASON = 180
 """So much fits into the comment of a grant, with a word before it."""
 CHUNK = 1000
 
+DEEDS: Mapping[str, type[Deed]] = {
+    deed.kind.value: deed for deed in (Granting, Revoking, Extending, ChangingAddon, Migrating)
+}
 NEXT = {BulkStatus.IN_PROGRESS: BulkOutcome.PLANNED, BulkStatus.UNDOING: BulkOutcome.SUCCEEDED}
 """Which rows are next, by what is being done."""
 LOOKED_AT = ["subscription", "grant", "outcome", "what", "message", "planned", "finished_at"]

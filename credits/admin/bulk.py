@@ -21,7 +21,7 @@ from credits.admin.bulk_forms import (
     allowed_kinds,
 )
 from credits.admin.words import counted
-from credits.bulk_deeds import DEEDS
+from credits.bulk import DEEDS
 from credits.models import BulkKind, BulkOutcome, BulkRow, BulkRun, BulkStatus
 from credits.models.bulk import UNFINISHED, WORKING
 from subscriptions.models import Customer

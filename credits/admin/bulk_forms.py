@@ -21,15 +21,9 @@ from credits.admin.grants import MOST_FOUND
 from credits.admin.words import counted
 from credits.book import GrantType
 from credits.bulk import LONGEST_REASON, MOST_ROWS, Aim
-from credits.bulk_deeds import (
-    AddonMode,
-    ChangingAddon,
-    Deed,
-    Extending,
-    Granting,
-    Migrating,
-    Revoking,
-)
+from credits.bulk_deeds import Deed
+from credits.bulk_grants import Extending, Granting, Revoking
+from credits.bulk_subscriptions import AddonMode, ChangingAddon, Migrating
 from credits.models import BulkKind, Grant
 from subscriptions import searching
 from subscriptions.models import Customer, Subscription

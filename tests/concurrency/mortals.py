@@ -13,7 +13,7 @@ from credits import bulk, consumption, events, grants, resets, usage
 from credits import tasks as credit_tasks
 from credits.book import GrantType
 from credits.bulk import Aim
-from credits.bulk_deeds import Granting
+from credits.bulk_grants import Granting
 from credits.consumption import Demand
 from credits.events import Event
 from credits.grants import Gift

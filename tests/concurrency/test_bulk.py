@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from credits import bulk, tasks
-from credits.bulk_deeds import Migrating
+from credits.bulk_subscriptions import Migrating
 from credits.models import BulkOutcome, BulkRun, BulkStatus, Grant
 from tests.builders import (
     a_credit_type,

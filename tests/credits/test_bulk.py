@@ -15,15 +15,9 @@ from catalog.models import CreditType
 from credits import bulk, grants, tasks
 from credits.book import GrantType
 from credits.bulk import Aim
-from credits.bulk_deeds import (
-    AddonMode,
-    ChangingAddon,
-    Deed,
-    Extending,
-    Granting,
-    Migrating,
-    Revoking,
-)
+from credits.bulk_deeds import Deed
+from credits.bulk_grants import Extending, Granting, Revoking
+from credits.bulk_subscriptions import AddonMode, ChangingAddon, Migrating
 from credits.models import BulkOutcome, BulkRow, BulkRun, BulkStatus, Grant, LedgerEntry, Pool
 from subscriptions import cancellation, updates
 from subscriptions import customers as customer_verbs
