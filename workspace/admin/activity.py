@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
@@ -54,7 +56,7 @@ class ActivityAdmin(ReadOnly, WorkspaceAdmin):
     """Everything that happened, newest first; for reading only (X20)."""
 
     pages = [SubjectPage]
-    list_display = ["words", "time", "subject_kind", "subject_id", "actor_name", "customer"]
+    list_display = ["words", "time", "subject_kind", "object_column", "actor_name", "customer"]
     list_filter = ["actor_kind"]
     search_fields = ["=event", "=subject_id", "=customer", "=trace_id"]
     search_help_text = "An event such as Package published, object id, customer id or trace id"
@@ -93,6 +95,12 @@ class ActivityAdmin(ReadOnly, WorkspaceAdmin):
     def words(self, entry: Activity) -> str:
         """The event as people say it."""
         return entry.words
+
+    @display(description="Object")
+    def object_column(self, entry: Activity) -> SafeString:
+        """What it happened to; leads there."""
+        address = self.url_of(SubjectPage.name, entry.pk)
+        return format_html('<a class="cx-link" href="{}">{}</a>', address, entry.subject_id)
 
     @display(description="Time")
     def time(self, entry: Activity) -> str:

@@ -297,6 +297,12 @@ class DialogPage(ObjectPage):
             )
         )
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        cancels = context.get("confirm_label", "").startswith("Cancel")
+        # Of two buttons that say Cancel, nobody knows which one does it.
+        return context | {"dismiss_label": "Back" if cancels else "Cancel"}
+
     def fingerprint(self) -> str:
         """What the form was sent with."""
         sent = sorted(

@@ -310,6 +310,15 @@ class TestDelegate:
 
 
 class TestCancel:
+    def test_calls_the_way_out_otherwise(self, support, subscription):
+        asked = support.get(page_of(subscription, "cancel"))
+
+        assert (asked.context["dismiss_label"], asked.context["confirm_label"]) == (
+            "Back",
+            "Cancel subscription",
+        )
+        assert ">Back</a>" in asked.text
+
     def test_goes_over_to_a_plan_where_the_product_says_so(self, support, studio, subscription):
         """R4."""
         free = a_published_plan("Free", product=studio.product, pricing_type="FREE")

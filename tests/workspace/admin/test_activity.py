@@ -99,4 +99,5 @@ class TestSubjectPage:
     def test_is_linked_where_an_object_is_named(self, administrator):
         address = self.about(a_customer())
 
-        assert f'href="{address}"' in administrator.get("/admin/").text
+        for page in ("/admin/", LIST):
+            assert f'href="{address}"' in administrator.get(page).text
