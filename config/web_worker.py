@@ -23,6 +23,7 @@ REFUSALS: dict[type[Exception], tuple[int, str, str]] = {
     ParseException: (400, "Bad Request", "This request is not HTTP."),
 }
 
+DRAIN_SECONDS, DRAIN_MOST = 5, 16 * 1024 * 1024
 LEAVE_SECONDS = 0.5  # an answer has long arrived by then
 
 
@@ -96,6 +97,15 @@ class WebWorker(ThreadWorker):
         if not goes_on and not self.cfg.is_ssl:
             take_leave(conn.sock)
         return goes_on
+
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        """Read a body that nobody wanted to its end, or the next request would be lost.
+
+        The answer has said that the connection goes on, and gunicorn reads no more than 64 KB.
+        """
+        if keepalive and not self.cfg.is_ssl:
+            conn.parser.finish_body(deadline=time.monotonic() + DRAIN_SECONDS, max_bytes=DRAIN_MOST)
+        return bool(super()._keepalive_after(conn, keepalive))
 
     def handle_error(self, req: Any, client: socket, addr: Any, exc: Exception) -> None:
         """Refuse what never reaches an application in the shape of all refusals (X7)."""

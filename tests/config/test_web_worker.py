@@ -126,6 +126,15 @@ class TestWebWorker:
         assert last == b"hello"
         assert server.process.returncode == 0
 
+    def test_goes_on_after_a_body_that_nobody_read(self, server):
+        body = b"a" * 3_000_000
+        with server.connected() as kept:
+            kept.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            first = read(kept)[1]
+            kept.sendall(HELLO)
+
+            assert (first, read(kept)[1]) == (b"hello", b"hello")
+
     def test_gives_every_request_of_a_connection_time_of_its_own(self, monkeypatch):
         monkeypatch.setattr(ThreadWorker, "enqueue_req", lambda self, conn: None)
         worker = WebWorker.__new__(WebWorker)
