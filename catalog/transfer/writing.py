@@ -1,7 +1,6 @@
 """What a catalog file says is done, step by step; a refusal names the line."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -23,7 +22,6 @@ from catalog.models import (
     CreditType,
     Feature,
     FeatureStatus,
-    MeterType,
     Package,
     PackageKind,
     Product,
@@ -31,25 +29,21 @@ from catalog.models import (
 from catalog.prices import NewCharge, NewMapping
 from catalog.publishing import Audience
 from catalog.transfer import exporting, shapes
+from catalog.transfer.fields import (
+    entitlement_terms,
+    feature_fields,
+    money,
+    reset_configuration,
+    trial_fields,
+)
 from catalog.transfer.kinds import Entry
 from catalog.transfer.reading import FileRefused
+from catalog.transfer.refusing import at_line, at_row, named, target_of, twin
 from catalog.transfer.shapes import Document
 from workspace.actors import Actor
-from workspace.errors import Busy, Conflict, DomainError
+from workspace.errors import Conflict
 
 KINDS = {"addons": PackageKind.ADDON, "plans": PackageKind.PLAN}
-
-
-@contextmanager
-def _at(entry: Entry, names: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Say of a refusal in which line its reason stands; `names` are those of the file."""
-    try:
-        yield
-    except (FileRefused, Busy):
-        raise
-    except DomainError as error:
-        name = (names or {}).get(error.field or "", error.field or "")
-        raise FileRefused(error.message, line=entry.line_of(name)) from error
 
 
 class Importer:
@@ -66,6 +60,7 @@ class Importer:
         }
         self.audience = audience
         self.by: Any = {"actor": actor, "now": now}
+        self._begun: set[tuple[str, str]] = set()
         self.notes: list[str] = []
         self.writes = 0
         self.drafts = 0
@@ -124,20 +119,16 @@ class Importer:
         rows = Package.objects.select_related("product", "live", "draft")
         return {(row.kind, row.public_id): row for row in rows}
 
-    @cached_property
-    def _begun(self) -> set[tuple[str, str]]:
-        return set()
-
     def begun(self, section: str) -> set[str]:
         """The ids of packages that this import created."""
         kind = KINDS.get(section)
         return {public_id for begun_kind, public_id in self._begun if begun_kind == kind}
 
     def _credit_type(self, entry: Entry, name: str) -> CreditType:
-        return _named(self.credit_types, entry, name, "active credit type")
+        return named(self.credit_types, entry, name, "active credit type")
 
     def _feature(self, entry: Entry, name: str) -> Feature:
-        return _named(self.features, entry, name, "feature")
+        return named(self.features, entry, name, "feature")
 
     def _package(self, kind: PackageKind, public_id: str, line: int) -> Package:
         found = self.packages.get((kind, public_id))
@@ -162,7 +153,7 @@ class Importer:
             "metadata": entry["metadata"],
         }
         known = self.credit_types.get(entry["id"])
-        with _at(entry, names):
+        with at_line(entry, names):
             self.credit_types[entry["id"]] = (
                 credit_types.update(credit_type_id=known.pk, **fields, **self.by)
                 if known
@@ -180,9 +171,9 @@ class Importer:
                 ["meter_type", "aggregation", "aggregation_field", "meter_filters"], "meter"
             ),
         }
-        fields = _feature_fields(entry)
+        fields = feature_fields(entry)
         known = self.features.get(entry["id"])
-        with _at(entry, names):
+        with at_line(entry, names):
             if known is None:
                 self.features[entry["id"]] = features.create(
                     public_id=entry["id"], type=entry["type"], **fields, **self.by
@@ -207,7 +198,7 @@ class Importer:
             "metadata": entry["metadata"],
         }
         known = self.products.get(entry["id"])
-        with _at(entry, {"public_id": "id"}):
+        with at_line(entry, {"public_id": "id"}):
             if known is not None and known.archived_at is not None:
                 raise Conflict(f"{known.name} is archived; unarchive it first.", field="id")
             self.products[entry["id"]] = (
@@ -221,7 +212,7 @@ class Importer:
         fields: Any = {name: entry[name] for name in ("name", "description", "metadata")}
         discount = {name: entry[name] for name in DISCOUNT}
         known = self.coupons.get(entry["id"])
-        with _at(entry, {"public_id": "id"}):
+        with at_line(entry, {"public_id": "id"}):
             if known is None:
                 self.coupons[entry["id"]] = coupons.create(
                     public_id=entry["id"], **discount, **fields, **self.by
@@ -249,7 +240,7 @@ class Importer:
                 "published; import the file again afterwards."
             )
             return
-        with _at(entry, {"start_setup": "start", "end_setup": "end"}):
+        with at_line(entry, {"start_setup": "start", "end_setup": "end"}):
             self.products[entry["id"]] = products.update(
                 product_id=self.products[entry["id"]].pk,
                 start_setup=entry["start"],
@@ -262,8 +253,8 @@ class Importer:
     # Plans and add-ons
 
     def _begin(self, kind: PackageKind, entry: Entry) -> None:
-        product = _named(self.products, entry, "product", "product")
-        with _at(entry, {"public_id": "id"}):
+        product = named(self.products, entry, "product", "product")
+        with at_line(entry, {"public_id": "id"}):
             self.packages[kind, entry["id"]] = packages.create(
                 kind=kind,
                 product_id=product.pk,
@@ -289,7 +280,7 @@ class Importer:
                 self.notes.append(f"The draft of {package.name} says this already.")
                 return
             self.notes.append(f"The open draft of {package.name} is written over.")
-        with _at(entry):
+        with at_line(entry):
             if package.archived_at is not None:
                 raise Conflict(f"{package.name} is archived; unarchive it first.", field="id")
             if package.draft_id is None:
@@ -325,23 +316,23 @@ class Importer:
                 PackageKind.PLAN, base, entry.line_of("base_plan")
             )
             details["compatible_addons"] = self._packages(entry, "compatible_addons")
-            details |= _trial_fields(entry["trial"])
-        with _at(entry, names):
+            details |= trial_fields(entry["trial"])
+        with at_line(entry, names):
             packages.edit(package_id=package.pk, **details, **self.by)
         if stored["prices"] != entry["prices"]:
             charges = [self._charge(one) for one in entry["prices"]]
-            with _at_row(entry, "prices"):
+            with at_row(entry, "prices"):
                 packages.edit(package_id=package.pk, charges=charges, **self.by)
         if stored["consumption"] != entry["consumption"]:
             mappings = [self._mapping(one) for one in entry["consumption"]]
-            with _at_row(entry, "consumption"):
+            with at_row(entry, "consumption"):
                 packages.edit(package_id=package.pk, mappings=mappings, **self.by)
 
     def _include(self, package: Package, entry: Entry) -> None:
         """Entitlements: what is not in the file goes, the rest becomes what it says, in order."""
-        wanted = {_key(one): one for one in entry["entitlements"]}
+        wanted = {target_of(one): one for one in entry["entitlements"]}
         if len(wanted) < len(entry["entitlements"]):
-            raise _twin(entry["entitlements"])
+            raise twin(entry["entitlements"])
         draft = package.draft
         assert draft is not None, "a draft was opened"
         for own in draft.credit_entitlements.select_related("credit_type"):
@@ -356,9 +347,11 @@ class Importer:
                 entitlements.exclude_feature(
                     package_id=package.pk, feature=included.feature, **self.by
                 )
-        known = [_key(one) for one in exporting.entries_of([draft.pk])[draft.pk]["entitlements"]]
+        known = [
+            target_of(one) for one in exporting.entries_of([draft.pk])[draft.pk]["entitlements"]
+        ]
         for place, (key, one) in enumerate(wanted.items(), start=1):
-            with _at(one, NAMES_OF_TERMS):
+            with at_line(one, NAMES_OF_TERMS):
                 self._agree(package, one, place, is_new=key not in known)
 
     def _agree(self, package: Package, one: Entry, place: int, *, is_new: bool) -> None:
@@ -366,7 +359,7 @@ class Importer:
         if "credits" in one:
             credit_type = self._credit_type(one, "credits")
             credit_terms: CreditTerms = {
-                **_terms(one, place),  # type: ignore[typeddict-item]
+                **entitlement_terms(one, place),  # type: ignore[typeddict-item]
                 "amount": one["amount"],
                 "cadence": one["cadence"],
                 "linked_feature": self._feature(one, "per") if one["per"] else None,
@@ -380,12 +373,12 @@ class Importer:
         else:
             feature = self._feature(one, "feature")
             feature_terms: FeatureTerms = {
-                **_terms(one, place),  # type: ignore[typeddict-item]
+                **entitlement_terms(one, place),  # type: ignore[typeddict-item]
                 "usage_limit": one["limit"],
                 "has_unlimited_usage": one["unlimited"],
                 "enum_values": one["values"],
                 "reset_period": one["reset_period"],
-                "reset_configuration": _according_to(one["reset_according_to"]),
+                "reset_configuration": reset_configuration(one["reset_according_to"]),
             }
             if is_new:
                 new = NewFeature(feature, feature_terms)
@@ -410,8 +403,8 @@ class Importer:
             tiers=[
                 {
                     "up_to": tier["up_to"],
-                    "unit_price": _money(tier["unit_price"]),
-                    "flat_price": _money(tier["flat_price"]),
+                    "unit_price": money(tier["unit_price"]),
+                    "flat_price": money(tier["flat_price"]),
                 }
                 for tier in one["tiers"]
             ],
@@ -420,7 +413,7 @@ class Importer:
             maximum_quantity=one["maximum_quantity"],
             credit_grant_cadence=one["credit_grant_cadence"],
             reset_period=one["reset_period"],
-            reset_configuration=_according_to(one["reset_according_to"]),
+            reset_configuration=reset_configuration(one["reset_according_to"]),
             is_overage=one["overage"],
         )
 
@@ -443,8 +436,8 @@ class Importer:
             entry = self.document[section].get(public_id or "")
             if entry is None or (kind, entry["id"]) in ordered:
                 return
-            for named in entry.get("depends_on") or [entry.get("base_plan")]:
-                visit(section, named)
+            for needed in entry.get("depends_on") or [entry.get("base_plan")]:
+                visit(section, needed)
             ordered[kind, entry["id"]] = entry
 
         for section in KINDS:
@@ -460,7 +453,7 @@ class Importer:
         if package.draft_id is None or is_on_sale:
             return
         assert self.audience is not None, "publication was asked for"
-        with _at(entry):
+        with at_line(entry):
             publishing.publish(package_id=package.pk, audience=self.audience, **self.by)
         self.packages[kind, entry["id"]] = _reloaded(package)
         self.published += 1
@@ -480,26 +473,6 @@ NAMES_OF_TERMS = {
 }
 
 
-@contextmanager
-def _at_row(entry: Entry, name: str) -> Iterator[None]:
-    """As `_at`, for a list whose row at fault the refusal tells."""
-    try:
-        yield
-    except (FileRefused, Busy):
-        raise
-    except DomainError as error:
-        row: Entry = entry[name][next(iter(error.rows), 0)] if entry[name] else entry
-        line = row.line_of(error.field or "") or entry.line_of(name)
-        raise FileRefused(error.message, line=line) from error
-
-
-def _named(known: Mapping[str, Any], entry: Entry, name: str, noun: str) -> Any:
-    found = known.get(entry[name])
-    if found is None:
-        raise FileRefused(f"There is no {noun} {entry[name]}.", line=entry.line_of(name))
-    return found
-
-
 def _promise(coupon: Coupon) -> str:
     """Why a discount stays, and what to do instead."""
     discount, duration = wording.discount(coupon), wording.duration(coupon).lower()
@@ -507,94 +480,6 @@ def _promise(coupon: Coupon) -> str:
         f"The discount of {coupon.name} never changes: {discount}, {duration}. "
         "Make another coupon instead."
     )
-
-
-def _key(one: Entry) -> tuple[str, str]:
-    name = "credits" if "credits" in one else "feature"
-    return name, one[name]
-
-
-def _twin(rows: Sequence[Entry]) -> FileRefused:
-    """The refusal of a package that includes something twice."""
-    seen: dict[tuple[str, str], Entry] = {}
-    for one in rows:
-        first = seen.setdefault(_key(one), one)
-        if first is not one:
-            name, public_id = _key(one)
-            return FileRefused(
-                f"{public_id} is included twice, first in line {first.line}.",
-                line=one.line_of(name),
-            )
-    raise AssertionError("there is a twin")
-
-
-def _terms(one: Entry, place: int) -> Any:
-    """What both kinds of entitlement say; the order of the file is the order of customers."""
-    return {
-        "is_granted": one["granted"],
-        "is_custom": one["custom"],
-        "has_soft_limit": one["soft_limit"],
-        "behaviour": one["behaviour"],
-        "display_name_override": one["display_name"],
-        "description": one["description"],
-        "hidden_from": one["hidden_from"],
-        "position": float(place),
-    }
-
-
-def _feature_fields(entry: Entry) -> Any:
-    meter = entry["meter"] or shapes.METER.filled(type=MeterType.NONE)
-    shown = entry["shown_units"]
-    return {
-        "name": entry["name"],
-        "description": entry["description"],
-        "unit_singular": entry["unit"],
-        "unit_plural": entry["units"],
-        "enum_values": [
-            {"value": choice["value"], "displayName": choice["name"]} for choice in entry["values"]
-        ],
-        "meter_type": meter["type"],
-        "aggregation": meter["aggregation"],
-        "aggregation_field": meter["dimension"],
-        "meter_filters": [
-            {"conditions": [_condition(condition) for condition in group["all_of"]]}
-            for group in meter["filters"]
-        ],
-        "unit_transformation": shown
-        and features.in_other_units(
-            shown["divide"],
-            rounding=shown["round"] or "UP",
-            unit=shown["unit"],
-            units=shown["units"],
-        ),
-        "metadata": entry["metadata"],
-    }
-
-
-def _condition(condition: Entry) -> dict[str, Any]:
-    """A condition as it is stored: without what its operation does not need."""
-    return {name: value for name, value in condition.items() if value not in ("", [])}
-
-
-def _trial_fields(trial: Entry | None) -> dict[str, Any]:
-    if trial is None:
-        return {"trial_length": None, "trial_unit": "", "trial_end": "", "trial_budget": None}
-    budget = trial["budget"]
-    return {
-        "trial_length": trial["length"],
-        "trial_unit": trial["unit"],
-        "trial_end": trial["end"],
-        "trial_budget": budget
-        and {"limit": budget["limit"], "has_soft_limit": budget["soft_limit"]},
-    }
-
-
-def _according_to(word: str) -> dict[str, str] | None:
-    return {"accordingTo": word} if word else None
-
-
-def _money(money: Entry | None) -> dict[str, Any] | None:
-    return money and {"amount": money["amount"], "currency": money["currency"]}
 
 
 def _reloaded(package: Package) -> Package:
