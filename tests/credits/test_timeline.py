@@ -128,8 +128,8 @@ class TestAdvance:
         assert lines(entries) == [line(GRANTED, 1), line(GRANTED, 2), line(GRANTED, 3)]
 
     def test_issues_with_what_a_recurring_grant_is_known_by(self):
-        """R23."""
-        schedule = a_schedule(5000, name="Pro")
+        """R23, and R52: the amount and the units by which it is explained later."""
+        schedule = a_schedule(5000, name="Pro", units=3)
 
         pool = a_pool_at(JANUARY, schedule)
 
@@ -138,7 +138,7 @@ class TestAdvance:
         assert (grant.name, grant.amount, grant.priority) == ("Pro", 5000, 10)
         assert (grant.effective_at, grant.expires_at) == (JANUARY, FEBRUARY)
         assert (grant.period_starts_at, grant.period_ends_at) == (JANUARY, FEBRUARY)
-        assert grant.mark_before == 0
+        assert (grant.period_amount, grant.units, grant.mark_before) == (5000, 3, 0)
         assert grant.created_at == JANUARY
         assert grant.schedule is pool.schedules[0]
         assert pool.schedules[0].mark == 5000
