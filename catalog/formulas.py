@@ -286,27 +286,29 @@ def _value_of(name: str, dimensions: Mapping[str, Any], warnings: list[str]) -> 
     if name not in dimensions or dimensions[name] is None:
         warnings.append(f"The event has no {name}; 0 was used.")
         return Fraction(0)
-    number = _number(dimensions[name])
-    if number is None:
+    found = number(dimensions[name])
+    if found is None:
         warnings.append(f"{name} is not a number; 0 was used.")
         return Fraction(0)
-    return number
+    return Fraction(found)
 
 
-def _number(value: Any) -> Fraction | None:
-    """`value` as a fraction, if it is a finite number of a sane size, or text that says one."""
+def number(value: Any) -> Decimal | None:
+    """`value` as a finite number of a sane size, if it is one, or text that says one plainly.
+
+    Whoever reads a dimension as a number reads it by this, so a text counts the same in a
+    formula, in a sum and in a filter.
+    """
     if isinstance(value, str):
         value = Decimal(value) if TEXT_NUMBER.fullmatch(value) else None
     elif isinstance(value, float):
         value = Decimal(repr(value))
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    number = Decimal(value)
-    if not number.is_finite() or len(number.as_tuple().digits) > 2 * MOST_DIGITS:
+    found = Decimal(value)
+    if not found.is_finite() or len(found.as_tuple().digits) > 2 * MOST_DIGITS:
         return None
-    if number and abs(number.adjusted()) > MOST_DIGITS:
-        return None
-    return Fraction(number)
+    return None if found and abs(found.adjusted()) > MOST_DIGITS else found
 
 
 def _round_half_up(exact: Fraction) -> Decimal:

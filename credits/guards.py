@@ -12,23 +12,23 @@ POOLS = "credits_pool"
 
 AMOUNTS = {
     POOLS: ["balance", "granted", "consumed"],
-    GRANTS: ["amount", "consumed"],
+    GRANTS: ["amount", "consumed", "cost_amount", "mark_before", "period_amount", "units"],
     LEDGER: ["amount", "balance_before", "balance_after"],
-    "credits_consumption": ["amount"],
-    "credits_schedule": ["amount", "mark", "given_back", "used_elsewhere"],
+    "credits_consumption": ["amount", "units"],
+    "credits_schedule": ["amount", "units", "mark", "given_back", "used_elsewhere"],
 }
-"""Columns that hold millionths of a credit."""
+"""Columns that hold millionths, of a credit and of what it was given or taken for."""
 
 
 def _whole_amounts(table: str, operation: triggers.Operation) -> Trigger:
     """SQLite would store half a millionth, and what does not fit into 64 bits as a double."""
-    types = [f"typeof(NEW.{column})" for column in AMOUNTS[table]]
+    wrong = [f"typeof(NEW.{column}) NOT IN ('integer', 'null')" for column in AMOUNTS[table]]
     return Trigger(
         f"amounts_of_{table}_are_whole_on_{operation.lower()}",
         table,
         operation,
         "An amount is a whole number of millionths.",
-        {"sqlite": " OR ".join(f"{each} <> 'integer'" for each in types)},
+        {"sqlite": " OR ".join(wrong)},
     )
 
 

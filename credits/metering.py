@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from catalog.amounts import LIMIT, ZERO, rounded
 from catalog.features import EVENT_NAME
-from catalog.formulas import CostTooLarge, parse
+from catalog.formulas import CostTooLarge, number, parse
 from catalog.models import Aggregation, ConsumptionMapping, Feature
 from subscriptions.entitlements import effective_mappings
 from subscriptions.models import Customer, Subscription
@@ -48,10 +48,10 @@ def measure(feature: Feature, dimensions: Mapping[str, Any]) -> Measure:
     value = dimensions.get(feature.aggregation_field)
     if feature.aggregation == Aggregation.UNIQUE:
         return Measure(feature, ZERO, "" if value is None else str(value)[:255])
-    number = as_number(value)
-    if number is None or abs(number) >= LIMIT:
+    found = number(value)
+    if found is None or abs(found) >= LIMIT:
         return Measure(feature, ZERO, flags=(f"{feature.aggregation_field} is not a number",))
-    return Measure(feature, rounded(number))
+    return Measure(feature, rounded(found))
 
 
 def mappings_in_force(
@@ -86,17 +86,6 @@ def cost(mapping: ConsumptionMapping, units: Decimal, dimensions: Mapping[str, A
     return Cost(rounded(amount))
 
 
-def as_number(value: Any) -> Decimal | None:
-    """A dimension as a finite number, if it is one; true and false are not."""
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
-
-
 def _holds(condition: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
     actual = fields.get(condition["field"])
     match condition["operation"]:
@@ -122,7 +111,7 @@ def _compares(operation: str, actual: Any, wanted: Any) -> bool:
             return _text(actual).startswith(_text(wanted))
         case "ENDS_WITH":
             return _text(actual).endswith(_text(wanted))
-    left, right = as_number(actual), as_number(wanted)
+    left, right = number(actual), number(wanted)
     if left is None or right is None:
         return False
     return {
