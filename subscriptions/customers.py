@@ -68,27 +68,27 @@ def find(public_id: str, *, named: str = "customer_id") -> Customer:
     return customer
 
 
-def find_active(public_id: str) -> Customer:
+def find_active(public_id: str, *, named: str = "customer_id") -> Customer:
     """The customer, not locked, for something that archived customers may not do.
 
     Raises:
-        UnknownCustomer: there is none.
-        CustomerIsArchived: there was.
+        UnknownCustomer: there is none; `named` is the field that says so.
+        CustomerIsArchived: there was; likewise.
     """
-    customer = find(public_id)
-    refuse_archived(customer)
+    customer = find(public_id, named=named)
+    refuse_archived(customer, named=named)
     return customer
 
 
-def refuse_archived(customer: Customer) -> None:
+def refuse_archived(customer: Customer, *, named: str = "customer_id") -> None:
     """Let only those pass that are not archived.
 
     Raises:
-        CustomerIsArchived: it is.
+        CustomerIsArchived: it is; `named` is the field that says so.
     """
     if customer.archived_at is not None:
         raise CustomerIsArchived(
-            f"Customer {customer.public_id} is archived. Unarchive it first.", field="customerId"
+            f"Customer {customer.public_id} is archived. Unarchive it first.", field=named
         )
 
 

@@ -9,7 +9,6 @@ from catalog.checking import InvalidField, check
 from catalog.entitlements import check_feature_terms
 from catalog.models import Feature, FeatureStatus
 from subscriptions import customers, periods
-from subscriptions.customers import CustomerIsArchived
 from subscriptions.entitlements import EffectiveFeature, FeatureSource
 from subscriptions.models import Customer, PromotionalEntitlement, PromotionPeriod
 from workspace import activity
@@ -63,8 +62,7 @@ def give(
         InvalidPromotions: the same of several, or one comes twice.
     """
     customer = customers.lock(customer_id)
-    if customer.archived_at is not None:
-        raise CustomerIsArchived(f"Customer {customer_id} is archived. Unarchive it first.")
+    customers.refuse_archived(customer)
     named = Feature.objects.filter(public_id__in=[gift.feature_id for gift in gifts])
     features = {feature.public_id: feature for feature in named}
     given: dict[str, PromotionalEntitlement] = {}

@@ -152,8 +152,7 @@ def preview(*, now: datetime, **order: Unpack[Order]) -> Preview:
 
 def _draw_up(customer: Customer, order: Order, now: datetime) -> Preview:
     """All rows of the subscription, checked and unsaved."""
-    if customer.archived_at is not None:
-        raise customers.CustomerIsArchived(f"{customer} is archived.", field="customer_id")
+    customers.refuse_archived(customer)
     plan = choices.plan_on_sale(order["plan_id"])
     version = plan.live
     assert version is not None, "what is on sale has a live version"
@@ -191,7 +190,7 @@ def _draw_up(customer: Customer, order: Order, now: datetime) -> Preview:
     )
     payer = order.get("paying_customer_id")
     if payer is not None and payer != customer.public_id:
-        subscription.paying_customer = customers.find(payer, named="paying_customer_id")
+        subscription.paying_customer = customers.find_active(payer, named="paying_customer_id")
     if trial is not None:
         set_trial(subscription, trial)
     check(subscription)

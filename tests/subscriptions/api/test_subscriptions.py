@@ -8,7 +8,7 @@ import time_machine
 from catalog import packages
 from catalog.models import BillingModel, Package, PricingType
 from catalog.prices import NewCharge
-from subscriptions import updates
+from subscriptions import customers, updates
 from subscriptions.models import Subscription
 from tests.builders import (
     NOW,
@@ -113,6 +113,14 @@ class TestProvision:
         answer = caller.post("/api/v1/subscriptions", body | {"payingCustomerId": "nobody"})
 
         assert answer.status_code == 404
+        assert set(answer.json()["errors"]) == {"payingCustomerId"}
+
+    def test_lets_nobody_pay_who_is_archived(self, caller, body):
+        customers.archive(customer_id=a_customer(public_id="gone").public_id, actor=SYSTEM, now=NOW)
+
+        answer = caller.post("/api/v1/subscriptions", body | {"payingCustomerId": "gone"})
+
+        assert answer.status_code == 409
         assert set(answer.json()["errors"]) == {"payingCustomerId"}
 
     def test_understands_everything_it_supports(self, caller, body, addon: Package):
