@@ -184,7 +184,7 @@ EXPORTS = {"Export CSV", "Export what is on sale", "Export with drafts"}
 def what_to_press(page: Page) -> list[str]:
     """The buttons, and the links that look like buttons, that change something."""
     names: list[str] = page.locator(
-        "#main .cx-button-primary, #main .cx-button-danger, #main .cx-menu-button,"
-        " #main a.bg-primary-600, #main form[method=post] button"
+        "#main .cx-head-actions a, #main .cx-button-primary, #main .cx-button-danger,"
+        " #main .cx-menu-button, #main a.bg-primary-600, #main form[method=post] button"
     ).all_inner_texts()
     return [name for name in names if name.split("\n")[-1].strip() not in EXPORTS]
