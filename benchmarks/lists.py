@@ -101,7 +101,7 @@ def _use(
     batches = -(-entries // at_once)
     for batch in range(batches):
         now = start + (end - start) * batch / batches
-        count = min(at_once, entries - batch * at_once)
+        first = batch * at_once
         demands = [
             Demand(
                 Decimal(1),
@@ -110,7 +110,7 @@ def _use(
                 feature_id=features[number % len(features)].pk if number % 4 else None,
                 dimensions={"model": f"model {number % 7}"},
             )
-            for number in range(count)
+            for number in range(first, min(first + at_once, entries))
         ]
         consumption.consume_several(pool_id=pool.pk, demands=demands, actor=SYSTEM, now=now)
         if batch % (batches // 10) == 0:
