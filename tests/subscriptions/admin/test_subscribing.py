@@ -160,7 +160,8 @@ class TestCreate:
 
         answer = support.press(address(acme), **studio.form())
 
-        assert answer.context["form"].non_field_errors() == ["Acme is archived."]
+        [refusal] = answer.context["form"].non_field_errors()
+        assert refusal == f"Customer {acme.public_id} is archived. Unarchive it first."
         assert not Subscription.objects.exists()
 
     @pytest.mark.parametrize(
