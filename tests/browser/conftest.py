@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from scripts import chromium
 from tests.browser.looks import LOOKS
 
 HERE = Path(__file__).parent
+PATIENCE = 30_000
+"""Milliseconds that a busy machine may take to show what a test waits for."""
 LOCAL_SCHEMES = {"about", "blob", "data"}
 
 
@@ -37,6 +39,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(chromium.MISSING)
         pytest.skip(chromium.MISSING)
+    expect.set_options(timeout=PATIENCE)
     with pytest.MonkeyPatch.context() as patch:
         # Playwright keeps an event loop in this thread, in which Django would refuse to query.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
