@@ -13,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from operator import attrgetter
+from functools import reduce
+from operator import attrgetter, or_
 from typing import Any, NamedTuple
 
 from django.db.models import (
@@ -241,13 +242,7 @@ def use(
         used_in__gte=start,
         used_in__lt=end,
     )
-    entries = LedgerEntry.objects.filter(
-        pool=pool_id,
-        number__gt=after,
-        type=EntryType.CONSUMED.value,
-        consumption__used_at__gte=start,
-        consumption__used_at__lt=end,
-    )
+    entries = dimensions.used_beyond(pool_id, after=after, start=start, end=end)
     for rows, feature, used in (
         (sums, "feature", "used_in"),
         (_with_causes(entries), "consumption__feature", "consumption__used_at"),
@@ -287,17 +282,15 @@ def latest(
         counts = list(holding.annotate(count=Sum("entries")))
         while counts and len(found) < at_most:
             missing = at_most - len(found)
-            sparse = _how_many(counts, missing)
-            if sparse > 1:
-                where = Q()
-                for ends_with, _ in counts[:sparse]:
-                    where |= _numbers(after, ends_with)
-                # Without an order, else the database might walk from one chapter to the next.
-                some = rows.filter(where).order_by()
-                found += sorted(some, key=attrgetter("number"), reverse=True)
+            together = max(1, _how_many(counts, missing))
+            where = (_numbers(after, ends_with) for ends_with, _ in counts[:together])
+            some = rows.filter(reduce(or_, where))
+            del counts[:together]
+            # Of several none is too many, and an order might make the database walk between them.
+            if together > 1:
+                found += sorted(some.order_by(), key=attrgetter("number"), reverse=True)
             else:
-                found += rows.filter(_numbers(after, counts[0][0]))[:missing]
-            del counts[: max(sparse, 1)]
+                found += some[:missing]
     return found
 
 

@@ -60,7 +60,7 @@ class UsageOverTime:
 def over_time(row: Pool, start: datetime, end: datetime, *, dimension: str = "") -> UsageOverTime:
     """What was used of a pool in [start, end), by feature or by a `dimension`.
 
-    One query, in a long ledger three, or six by a dimension.
+    One query, in a long ledger three, or five by a dimension.
 
     Args:
         start: a full hour, like `end`.
@@ -83,36 +83,19 @@ def _use(
 ) -> Iterator[tuple[str, datetime, Decimal]]:
     """Names, steps and amounts, in no order; from sums of chapters as far as these go."""
     after = chapters.summed_up_to(row.pk, row.last_entry_number)
+    truncate = series.TRUNCATE[series.step_for(start, end)]
     if dimension:
-        for value, at, amount in _use_by(row, start, end, dimension, after):
+        for value, at, amount in dimensions.use(
+            row.pk, dimension, after=after, start=start, end=end, truncate=truncate
+        ):
             yield value or f"Without {dimension}", at, amount
     elif after:
-        truncate = series.TRUNCATE[series.step_for(start, end)]
         for used in chapters.use(row.pk, after=after, start=start, end=end, truncate=truncate):
             yield used.feature_name or DIRECT, used.at, used.amount
     else:
         for found in series.of_credits([row.pk], start=start, end=end):
             for at, amount, _ in found.points:
                 yield found.feature_name or DIRECT, at, amount
-
-
-def _use_by(
-    row: Pool, start: datetime, end: datetime, key: str, after: int
-) -> Iterator[dimensions.UsedBy]:
-    """The same by the values of a dimension; what has none is all use without the others."""
-    truncate = series.TRUNCATE[series.step_for(start, end)]
-    if not (after and dimensions.are_summed(row.pk, key, after=after)):
-        yield from dimensions.use_one_by_one(row.pk, key, start=start, end=end, truncate=truncate)
-        return
-    rest: dict[datetime, Decimal] = defaultdict(Decimal)
-    for total in chapters.use(row.pk, after=after, start=start, end=end, truncate=truncate):
-        rest[total.at] += total.amount
-    found = dimensions.use(row.pk, key, after=after, start=start, end=end, truncate=truncate)
-    for used in found:
-        rest[used.at] -= used.amount
-        yield used
-    for at, amount in rest.items():
-        yield dimensions.UsedBy("", at, amount)
 
 
 def span(reach: Reach, now: datetime) -> tuple[datetime, datetime]:

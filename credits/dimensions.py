@@ -7,7 +7,7 @@ would need more, like a count of tokens, is read use by use; a chart by it would
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import TruncHour
 
 from credits.book import EntryType
-from credits.models import Consumption, DimensionSum, LedgerEntry, Pool
+from credits.models import ChapterSum, Consumption, DimensionSum, LedgerEntry, Pool
 
 GROUPABLE = re.compile(r"[A-Za-z0-9_$-]{1,255}", re.ASCII)
 """The dimensions that use may be parted by."""
@@ -127,43 +127,53 @@ def are_summed(pool_id: int, key: str, *, after: int) -> bool:
 def use(
     pool_id: int, key: str, *, after: int, start: datetime, end: datetime, truncate: type[Func]
 ) -> Iterator[UsedBy]:
-    """What was used in [start, end) with each value of a dimension that `are_summed`.
+    """What was used in [start, end) with each value of a dimension; with none, the value is "".
 
-    From sums up to the entry `after` and entries beyond it, so the same may come twice; what
-    has no value does not come. Two queries.
+    From sums up to the entry `after`, if the dimension has them, and entries beyond it, so the
+    same may come twice: four queries. Else use by use: one query, or two.
 
     Args:
         start: a full hour, like `end` and every step.
         truncate: makes the beginning of a step of an instant.
     """
-    in_chapters = DimensionSum.objects.filter(
-        pool=pool_id, key=key, ends_with__lte=after, used_in__gte=start, used_in__lt=end
-    )
-    entries = LedgerEntry.objects.filter(
+    if not (after and are_summed(pool_id, key, after=after)):
+        uses = Consumption.objects.filter(pool=pool_id, used_at__gte=start, used_at__lt=end)
+        tagged, [tag] = with_tags(uses, "dimensions", [key])
+        yield from _by_step(tagged, tag, "used_at", truncate)
+        return
+    summed = {"pool": pool_id, "ends_with__lte": after, "used_in__gte": start, "used_in__lt": end}
+    without: dict[datetime, Decimal] = defaultdict(Decimal)
+    used = ChapterSum.objects.filter(**summed, type=EntryType.CONSUMED.value)
+    for _, at, amount in _by_step(used, "type", "used_in", truncate):
+        without[at] -= amount
+    parted = DimensionSum.objects.filter(**summed, key=key)
+    for value, at, amount in _by_step(parted, "value", "used_in", truncate):
+        without[at] += amount
+        yield UsedBy(value, at, -amount)
+    for at, amount in without.items():
+        yield UsedBy("", at, amount)
+    beyond = used_beyond(pool_id, after=after, start=start, end=end)
+    tagged, [tag] = with_tags(beyond, "consumption__dimensions", [key])
+    for value, at, amount in _by_step(tagged, tag, "consumption__used_at", truncate):
+        yield UsedBy(value, at, -amount)
+
+
+def used_beyond(
+    pool_id: int, *, after: int, start: datetime, end: datetime
+) -> QuerySet[LedgerEntry]:
+    """Entries numbered above `after` of what was used in [start, end)."""
+    return LedgerEntry.objects.filter(
         pool=pool_id,
         number__gt=after,
         type=EntryType.CONSUMED.value,
         consumption__used_at__gte=start,
         consumption__used_at__lt=end,
     )
-    tagged, [tag] = with_tags(entries, "consumption__dimensions", [key])
-    for rows, value, used in (
-        (in_chapters, "value", "used_in"),
-        (tagged.exclude(**{tag: None}), tag, "consumption__used_at"),
-    ):
-        stepped = rows.annotate(step=truncate(used, tzinfo=UTC)).values_list(value, "step")
-        for found, at, amount in stepped.annotate(total=Sum("amount")).order_by():
-            [text] = texts([found])
-            yield UsedBy(text, at, -amount)
 
 
-def use_one_by_one(
-    pool_id: int, key: str, *, start: datetime, end: datetime, truncate: type[Func]
-) -> Iterator[UsedBy]:
-    """What was used in [start, end) with each value of a dimension, or with none; one query."""
-    uses = Consumption.objects.filter(pool=pool_id, used_at__gte=start, used_at__lt=end)
-    tagged, [tag] = with_tags(uses, "dimensions", [key])
-    stepped = tagged.annotate(step=truncate("used_at", tzinfo=UTC)).values_list(tag, "step")
-    for value, at, amount in stepped.annotate(total=Sum("amount")).order_by():
-        [text] = texts([value])
+def _by_step(rows: QuerySet[Any], value: str, used: str, truncate: type[Func]) -> Iterator[UsedBy]:
+    """What rows come to by their column `value` and the step that their instant `used` is in."""
+    stepped = rows.annotate(step=truncate(used, tzinfo=UTC)).values_list(value, "step")
+    for found, at, amount in stepped.annotate(total=Sum("amount")).order_by():
+        [text] = texts([found])
         yield UsedBy(text, at, amount)

@@ -200,37 +200,35 @@ class TestReaders:
         assert '"number" > 24' in queries[3]["sql"]
 
 
-def numbers_above(sql: str) -> list[str]:
-    """The bounds that numbers of entries are above of in a statement."""
-    return re.findall(r'"number" > (\d+)', sql)
+def latest(pool: Pool, kind: EntryType, *, at_most: int, until: int) -> tuple[list[int], object]:
+    """Numbers of the entries found; and above which bounds each look at entries went."""
+    only = Q(type=kind.value)
+    rows = LedgerEntry.objects.filter(only, pool=pool)
+    with CaptureQueriesContext(connection) as queries:
+        found = chapters.latest(
+            rows, pool_id=pool.pk, only=only, at_most=at_most, after=0, until=until
+        )
+    looked = [query["sql"] for query in queries if "ledgerentry" in query["sql"]]
+    bounds = [re.findall(r'"number" > (\d+)', sql) for sql in looked]
+    return [entry.number for entry in found], bounds
 
 
 class TestLatest:
     def test_looks_only_where_sums_say_that_something_is_found(self, pool):
         """26 is beyond the sums; orders are 6, 11, 16, 21 and 26."""
         sum_up()
-        only = Q(type=EntryType.GRANTED.value)
-        rows = LedgerEntry.objects.filter(only, pool=pool)
 
-        with CaptureQueriesContext(connection) as queries:
-            found = chapters.latest(rows, pool_id=pool.pk, only=only, at_most=3, after=0, until=26)
+        found = latest(pool, EntryType.GRANTED, at_most=3, until=26)
 
-        assert [entry.number for entry in found] == [26, 21, 16]
-        looked = [query["sql"] for query in queries if "ledgerentry" in query["sql"]]
-        assert [numbers_above(sql) for sql in looked] == [["24"], ["20", "12"]]
+        assert found == ([26, 21, 16], [["24"], ["20", "12"]])
 
     def test_takes_the_last_only_of_a_chapter_that_holds_many(self, pool):
         """From 17 to 24 all but 21 are use."""
         sum_up()
-        only = Q(type=EntryType.CONSUMED.value)
-        rows = LedgerEntry.objects.filter(only, pool=pool)
 
-        with CaptureQueriesContext(connection) as queries:
-            found = chapters.latest(rows, pool_id=pool.pk, only=only, at_most=5, after=0, until=24)
+        found = latest(pool, EntryType.CONSUMED, at_most=5, until=24)
 
-        assert [entry.number for entry in found] == [24, 23, 22, 20, 19]
-        looked = [query["sql"] for query in queries if "ledgerentry" in query["sql"]]
-        assert [numbers_above(sql) for sql in looked] == [["24"], ["20"], ["16"]]
+        assert found == ([24, 23, 22, 20, 19], [["24"], ["20"], ["16"]])
 
 
 class TestTask:
